@@ -1,0 +1,1 @@
+"""Bone-marrow microvessel density."""
