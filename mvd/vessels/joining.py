@@ -1,0 +1,234 @@
+"""Which stained pieces are one vessel: round one lumen, or in one line, but never across neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from mvd.geometry import Mask
+from mvd.protocol import CountingRule
+from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, clear
+from mvd.vessels.pieces import Labels
+
+Positions = NDArray[np.int32]
+"""(n, 2) row, column."""
+
+_TOUCHING_UM = 1.5
+"""Pieces this close are one: the gap is no wider than the blur of the optics."""
+_PALE_COST = 0.6
+"""Weight of a weakly stained micrometre of a gap against an unstained one: the wall is seen to go on, faintly."""
+_UNDIRECTED_SHARE = 0.5
+"""Two round dots, which have no direction, are one beaded vessel only across half the gap of the rule."""
+_SIDEWAYS_SHARE = 0.2
+"""Pieces side by side or at an angle are neighbours unless the gap is less than this share of the rule's."""
+_REACH_UM = 6.0
+"""Radius within which the direction of a wall is taken at its end; about one endothelial nucleus."""
+_ALIGNMENT = (0.7, 0.94)
+"""Cosines of 45° and 20°: within 20° of the gap's direction a wall runs towards the other side, beyond 45° it does
+not; between the two the gap that is bridged grows evenly."""
+_MIN_ELONGATION = 0.5
+"""(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction (1 is a line)."""
+_LUMEN_WALL_UM = 2.0
+"""Stain this close to a lumen is its wall."""
+_LUMEN_WALL_SHARE = 0.4
+"""Share of a lumen's edge that must be stained for the pieces there to be one wall; fat cells with a capillary
+beside them stay below."""
+_MIN_LUMEN_UM2 = 8.0
+"""Clear specks smaller than this are not lumens (a red cell covers 40 µm²)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """The narrowest gap between each two neighbouring pieces; arrays of one entry a gap."""
+
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    p: Positions
+    """End on the first piece."""
+    q: Positions
+    """End on the second piece."""
+    width_um: NDArray[np.float64]
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Gaps:
+        return Gaps(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+def find_gaps(labels: Labels, max_gap_um: float) -> Gaps:
+    """Gaps of at most `max_gap_um` between pieces that have no third piece between them.
+
+    The distance transform gives each background pixel its nearest piece; where two such regions meet, the line
+    between the two nearest stained pixels is the gap there.
+    """
+    background = (labels == 0).astype(np.uint8)
+    _, nearest = cv2.distanceTransformWithLabels(background, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    stained = np.flatnonzero(labels)
+    place = np.zeros(int(nearest.max()) + 1, np.int64)
+    place[nearest.ravel()[stained]] = stained
+    source = place[nearest]
+    owner = labels.ravel()[source]
+    met = [_meetings(owner, source, shift) for shift in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    first, second, p, q = (np.concatenate(part) for part in zip(*met, strict=True))
+    width = (np.hypot(*(p - q).T.astype(np.float64)) - 1) * WORK_UM_PER_PX
+    return _narrowest(Gaps(first, second, p, q, width).take(width <= max_gap_um))
+
+
+def _meetings(
+    owner: Labels, source: NDArray[np.int64], shift: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], Positions, Positions]:
+    """Neighbouring pixels that belong to different pieces: the two pieces and their nearest stained pixels."""
+    (down, right), (rows, columns) = shift, owner.shape
+    here = (slice(0, rows - down), slice(max(0, -right), columns - max(0, right)))
+    there = (slice(down, rows), slice(max(0, right), columns - max(0, -right)))
+    meet = owner[here] != owner[there]
+    a, b, pa, pb = owner[here][meet], owner[there][meet], source[here][meet], source[there][meet]
+    swap = a > b
+    first, second = np.where(swap, b, a), np.where(swap, a, b)
+    p, q = (
+        np.stack(np.divmod(np.where(flip, pb, pa), columns), axis=1).astype(np.int32) for flip in (swap, ~swap)
+    )
+    return first, second, p, q
+
+
+def _narrowest(gaps: Gaps) -> Gaps:
+    """One gap for each pair of pieces; ties by position, so that the order of scanning does not matter."""
+    keys = (gaps.q[:, 1], gaps.q[:, 0], gaps.p[:, 1], gaps.p[:, 0], gaps.width_um, gaps.second, gaps.first)
+    ordered = gaps.take(np.lexsort(keys))
+    fresh = np.ones(len(ordered.first), bool)
+    fresh[1:] = (np.diff(ordered.first) != 0) | (np.diff(ordered.second) != 0)
+    return ordered.take(fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Pieces grouped into objects."""
+
+    group: NDArray[np.int32]
+    """(pieces + 1,) object 1..m of each piece, in the order of their first pieces; group[0] is 0."""
+    bridges: Gaps
+    """The gaps that were closed."""
+    lumens: Labels
+    """(rows, columns) clear lumens 1..k with a stained wall round most of them."""
+    lumen_group: NDArray[np.int32]
+    """(lumens + 1,) object that each lumen belongs to; lumen_group[0] is 0."""
+
+
+def join_pieces(labels: Labels, maps: StainMaps, *, levels: StainLevels, rule: CountingRule) -> Joined:
+    """Group pieces into objects.
+
+    Parameters
+    ----------
+    labels
+        (rows, columns) pieces, 1..n.
+    maps
+        Stain densities on the same grid.
+    levels, rule
+        The slide's stain levels; the rule's `join_gap_um` and `max_lumen_width_um`.
+    """
+    size = int(labels.max()) + 1
+    gaps = find_gaps(labels, max(rule.join_gap_um / _PALE_COST, _TOUCHING_UM))
+    joins = [_is_one_wall(gaps, i, labels, maps.dab > levels.weak, rule.join_gap_um) for i in range(len(gaps.first))]
+    bridges = gaps.take(np.array(joins, bool))
+    lumens, walls = _walled_lumens(labels, clear(maps), rule.max_lumen_width_um)
+    links = [(int(a), int(b)) for a, b in zip(bridges.first, bridges.second, strict=True)]
+    links += [(int(wall[0]), int(piece)) for wall in walls for piece in wall[1:]]
+    group = _number_groups(size, links)
+    lumen_group = np.array([0, *(group[wall[0]] for wall in walls)], np.int32)
+    return Joined(group, bridges, lumens, lumen_group)
+
+
+def _number_groups(size: int, links: list[tuple[int, int]]) -> NDArray[np.int32]:
+    """Connected groups of 1..size-1, numbered by their first members; 0 stays alone."""
+    ends = np.array(links, np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
+    _, component = connected_components(graph, directed=False)
+    group = np.zeros(size, np.int32)
+    _, first, inverse = np.unique(component[1:], return_index=True, return_inverse=True)
+    group[1:] = (np.argsort(np.argsort(first)) + 1)[inverse]
+    return group
+
+
+def _is_one_wall(gaps: Gaps, i: int, labels: Labels, pale: Mask, join_gap_um: float) -> bool:
+    """Whether the wall goes on across gap `i`.
+
+    The gap's cost, its width with pale stretches counted less, is held against the rule's gap: in full where both
+    sides run towards each other, less where they are round, least where they lie side by side.
+    """
+    width = float(gaps.width_um[i])
+    if width <= _TOUCHING_UM:
+        return True
+    p, q = gaps.p[i], gaps.q[i]
+    pale_share = float(np.mean(pale[line_between(p, q)]))
+    cost = width * (1 - pale_share * (1 - _PALE_COST))
+    if cost > join_gap_um:
+        return False
+    along = (q - p) / np.hypot(*(q - p))
+    ends = ((int(gaps.first[i]), p), (int(gaps.second[i]), q))
+    sides = [direction for piece, end in ends if (direction := _direction(labels, piece, end)) is not None]
+    if not sides:
+        return cost <= _UNDIRECTED_SHARE * join_gap_um
+    alignment = min(abs(float(side @ along)) for side in sides)
+    full = 1.0 if len(sides) == 2 else _UNDIRECTED_SHARE
+    return cost <= join_gap_um * float(np.interp(alignment, _ALIGNMENT, (_SIDEWAYS_SHARE, full)))
+
+
+def line_between(p: NDArray[np.int32], q: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the pixels strictly between two pixels, at least one."""
+    steps = int(np.abs(q - p).max())
+    t = np.arange(1, max(steps, 2)) / max(steps, 2)
+    points = np.rint(p + t[:, None] * (q - p)).astype(np.intp)
+    return points[:, 0], points[:, 1]
+
+
+def _direction(labels: Labels, piece: int, end: NDArray[np.int32]) -> NDArray[np.float64] | None:
+    """Unit (row, column) direction of a piece near one of its pixels; None where it is round there."""
+    reach = round(_REACH_UM / WORK_UM_PER_PX)
+    (row, column) = end.tolist()
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    points = np.argwhere(labels[top : row + reach + 1, left : column + reach + 1] == piece) + (top - row, left - column)
+    points = points[np.hypot(*points.T) <= reach].astype(np.float64)
+    if len(points) < 3:
+        return None
+    values, vectors = np.linalg.eigh(np.cov(points.T))
+    minor, major = np.sqrt(np.maximum(values, 1 / 12))  # one pixel's own width
+    return vectors[:, 1] if (major - minor) / (major + minor) >= _MIN_ELONGATION else None
+
+
+def _walled_lumens(labels: Labels, clear_mask: Mask, max_width_um: float) -> tuple[Labels, list[NDArray[np.int32]]]:
+    """Clear regions with stain round most of their edge, and the pieces round each."""
+    disc = _disc(1.0)
+    opened = cv2.morphologyEx((clear_mask & (labels == 0)).astype(np.uint8), cv2.MORPH_OPEN, disc)
+    _, found, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(opened, 4, cv2.CV_32S, cv2.CCL_WU)
+    lumens = np.zeros_like(found)
+    walls: list[NDArray[np.int32]] = []
+    for number, (left, top, width, height, pixels) in enumerate(stats.tolist()):
+        area_um2 = pixels * WORK_UM_PER_PX**2
+        # A lumen cut lengthwise may be ten times as long as it is wide.
+        if number == 0 or not _MIN_LUMEN_UM2 <= area_um2 <= 10 * max_width_um**2:
+            continue
+        box = _around(left, top, width, height)
+        lumen = found[box] == number
+        rim = (cv2.dilate(lumen.astype(np.uint8), _disc(_LUMEN_WALL_UM)) > 0) & ~lumen
+        touched = labels[box][rim]
+        if float(np.mean(touched > 0)) >= _LUMEN_WALL_SHARE:
+            walls.append(np.unique(touched[touched > 0]))
+            lumens[box][lumen] = len(walls)
+    return lumens, walls
+
+
+def _around(left: int, top: int, width: int, height: int) -> tuple[slice, slice]:
+    """A box with room for the wall; slices past the end are cut by numpy."""
+    margin = round(_LUMEN_WALL_UM / WORK_UM_PER_PX) + 1
+    return (
+        slice(max(top - margin, 0), top + height + margin),
+        slice(max(left - margin, 0), left + width + margin),
+    )
+
+
+def _disc(radius_um: float) -> NDArray[np.uint8]:
+    size = 2 * round(radius_um / WORK_UM_PER_PX) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

@@ -1,0 +1,140 @@
+"""What the vessel finder looks at: stain densities of a region, and the slide's own levels of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mvd.errors import StainError
+from mvd.geometry import FloatImage, Mask, Raster
+from mvd.stains import TISSUE_OD, Stains, optical_density, separate
+
+WORK_UM_PER_PX = 0.5
+"""Pixel size at which vessels are found: a capillary wall (1-2 µm) spans two to four pixels, and every scanner's
+20x or 40x image reaches it."""
+_SMOOTH_UM = 0.5
+"""Gaussian sigma against sensor and JPEG noise; half the thinnest wall."""
+_NOISE_SIGMAS = (3.0, 4.5, 6.0)
+"""Weak, low and high level at the least, in standard deviations of unstained tissue."""
+_PEAK_SHARES = (0.18, 0.35, 0.55)
+"""Weak, low and high level at the least, as shares of the density that stained objects typically reach; 0.35 to 0.5
+of the peak is where a blurred wall has its edge."""
+_MIN_SAMPLE_UM2 = 10.0
+"""Stained objects smaller than this (a 3.6 µm disc) do not vote on the typical peak."""
+
+
+@dataclass(frozen=True, slots=True)
+class StainMaps:
+    """Densities (OD, log10) of one region at `WORK_UM_PER_PX`, smoothed; each (rows, columns)."""
+
+    dab: FloatImage
+    haematoxylin: FloatImage
+    total: FloatImage
+    """Mean OD over red, green and blue."""
+    red: FloatImage
+    """OD in red, where DAB absorbs least: high only for nuclei and for what is black."""
+
+
+@dataclass(frozen=True, slots=True)
+class StainLevels:
+    """The slide's own scale of densities (OD, log10)."""
+
+    background: float
+    """DAB: mode of unstained tissue."""
+    noise: float
+    """DAB: standard deviation of unstained tissue, from the values below the mode."""
+    peak: float
+    """DAB that stained objects typically reach."""
+    weak: float
+    """DAB: a gap in a wall at least this dense is a pale part of the wall."""
+    low: float
+    """DAB: stain reaches out to this density …"""
+    high: float
+    """… from places at least this dense."""
+    nuclear: float
+    """Haematoxylin: parts nuclei from what lies between them (Otsu)."""
+    stained_share: float
+    """Share of the tissue above `low`."""
+
+
+def stain_maps(region: Raster, stains: Stains) -> StainMaps:
+    """Densities of an RGB region at `WORK_UM_PER_PX`."""
+    sigma = _SMOOTH_UM / WORK_UM_PER_PX
+    pixels = cv2.GaussianBlur(np.ascontiguousarray(region.pixels), (0, 0), sigma)
+    parts = separate(pixels, stains)
+    density = optical_density(pixels, stains.white)
+    return StainMaps(
+        dab=np.ascontiguousarray(parts[..., 1]),
+        haematoxylin=np.ascontiguousarray(parts[..., 0]),
+        total=cv2.transform(density, np.full((1, 3), 1 / 3, np.float32)),
+        red=np.ascontiguousarray(density[..., 0]),
+    )
+
+
+def measure_levels(samples: list[StainMaps]) -> StainLevels:
+    """Levels of one slide from samples of its tissue.
+
+    Raises
+    ------
+    StainError
+        The samples hold no tissue.
+    """
+    tissue = [sample.total > TISSUE_OD for sample in samples]
+    dab = np.concatenate([s.dab[t] for s, t in zip(samples, tissue, strict=True)])
+    if not len(dab):
+        raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
+    background, noise = _unstained(dab)
+    above = max(_typical_peak(samples, background + _NOISE_SIGMAS[2] * noise) - background, 0.0)
+    weak, low, high = (
+        background + max(k * noise, share * above) for k, share in zip(_NOISE_SIGMAS, _PEAK_SHARES, strict=True)
+    )
+    counterstain = np.concatenate([s.haematoxylin[t & (s.dab < low)] for s, t in zip(samples, tissue, strict=True)])
+    return StainLevels(
+        background=background,
+        noise=noise,
+        peak=background + above,
+        weak=weak,
+        low=low,
+        high=high,
+        nuclear=_otsu(counterstain) if len(counterstain) else 0.0,
+        stained_share=float(np.mean(dab > low)),
+    )
+
+
+def _unstained(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Mode and standard deviation of unstained tissue; stain only adds to the right of the mode."""
+    step = 0.004
+    histogram, edges = np.histogram(values, bins=np.arange(-0.3, 1.5, step))
+    mode = float(edges[int(np.argmax(np.convolve(histogram, np.ones(5), mode="same")))]) + step / 2
+    below = mode - values[values < mode]
+    return mode, max(1.4826 * float(np.median(below)) if len(below) else 0.0, step)
+
+
+def _typical_peak(samples: list[StainMaps], cut: float) -> float:
+    """Median over stained objects of the density that each reaches; `cut` where there are none."""
+    peaks: list[NDArray[np.float32]] = []
+    for sample in samples:
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((sample.dab > cut).astype(np.uint8), connectivity=8)
+        reached = np.zeros(count, np.float32)
+        np.maximum.at(reached, labels.ravel(), sample.dab.ravel())
+        large = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2 >= _MIN_SAMPLE_UM2
+        large[0] = False
+        peaks.append(reached[large])
+    pooled = np.concatenate(peaks)
+    return float(np.median(pooled)) if len(pooled) else cut
+
+
+def _otsu(values: NDArray[np.float32]) -> float:
+    """Otsu's threshold (IEEE Trans SMC 1979;9:62) of densities between 0 and 1.5."""
+    step = 1.5 / 255
+    scaled = np.clip(np.rint(values / step), 0, 255).astype(np.uint8)
+    level, _ = cv2.threshold(scaled.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
+    return float(level) * step
+
+
+def clear(maps: StainMaps) -> Mask:
+    """Where the section is as clear as glass: lumens, fat, gaps."""
+    return maps.total < TISSUE_OD
