@@ -1,0 +1,67 @@
+# Every way to build, try and check mvd. `make` alone lists them.
+
+PYTHON ?= python3
+WORKERS ?= auto
+
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test check lint format samples clean distclean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@echo "Variables: PYTHON=$(PYTHON) (the interpreter that .venv is made from), WORKERS=$(WORKERS) (test processes)"
+
+demo: .venv/installed  ## measure the sample specimens into out/demo
+	$(BIN)/mvd run sample_images --out out/demo
+
+test: .venv/installed-dev  ## run every test, warnings as errors
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: lint  ## what to run before a commit: lint, then the quick tests (all but those marked slow)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+lint: .venv/installed-dev  ## formatting, lint, types and layers, without tests
+	@failed=0; for tool in "ruff format --check ." "ruff check ." "mypy --strict" "lint-imports"; do \
+		echo "$(BIN)/$$tool"; $(BIN)/$$tool || failed=1; \
+	done; exit $$failed
+
+format: .venv/installed-dev  ## format the code and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+samples: .venv/installed  ## make sample_images again with the phantom
+	$(BIN)/python -m mvd.phantom sample_images
+
+clean:  ## remove the demo's results, caches and build products
+	rm -rf out/demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+distclean: clean  ## clean, and remove .venv too
+	rm -rf .venv
+
+# A stamp is a copy of the pyproject.toml that was installed: nothing is installed again, and no network is needed,
+# until the file really changes. Where flock exists, a second make in the same tree waits for the first.
+define install
+@set -e; exec 9<Makefile; flock 9 2>/dev/null || true; \
+if cmp -s pyproject.toml $@; then touch $@; exit 0; fi; \
+fail() { echo "$$1" >&2; exit 1; }; \
+if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	command -v $(PYTHON) >/dev/null || fail "mvd needs Python 3.11 or newer, and there is no $(PYTHON) here: install it (Debian: apt-get install python3 python3-venv) or name another with make PYTHON=..."; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "mvd needs Python 3.11 or newer, and $(PYTHON) is older: name another with make PYTHON=..."; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || fail "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)"; \
+	$(PYTHON) -m venv --clear .venv; \
+fi; \
+echo "Installing mvd$(1) into .venv (once; about a minute)"; \
+$(BIN)/python -m pip install --quiet --editable '.$(1)'; \
+for stamp in $(2); do cp pyproject.toml $$stamp.new; mv $$stamp.new $$stamp; done
+endef
+
+.venv/installed: pyproject.toml
+	$(call install,,$@)
+
+.venv/installed-dev: pyproject.toml
+	$(call install,[dev],.venv/installed $@)
