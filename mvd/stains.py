@@ -41,8 +41,14 @@ _MIN_BLUE_SHARE = 0.02
 """Least share of the total density that must be blue for the counterstain to be estimated."""
 _PRIOR_PX = 2000
 """Weight, in pixels, of the standard DAB vector against the estimated one (500 µm² at 0.5 µm/px: ten vessels)."""
-_MAX_BROWN_TILT_DEG = 25.0
-"""An estimated DAB vector farther than this from the standard one is not DAB; the standard one is used."""
+_MAX_TILT_DEG = 25.0
+"""An estimated vector farther than this from the standard one is another stain; the standard one is used."""
+_SMOOTH_UM = 0.5
+"""Gaussian sigma against sensor and JPEG noise; half the thinnest wall."""
+_SURROUNDINGS_UM = 4.0
+"""Gaussian sigma of what counts as a pixel's surroundings: wider than a wall or a nucleus, narrower than bone."""
+_STAND_OUT_SIGMAS = 5.0
+"""Brown detail this far above its own spread is stain, not the noise of a million pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def separate(pixels: Pixels, stains: Stains) -> FloatImage:
     return out
 
 
-def estimate_stains(pixels: Pixels, *, vectors: Literal["slide", "h-dab"] = "slide") -> Stains:
+def estimate_stains(pixels: Pixels, *, um_per_px: float, vectors: Literal["slide", "h-dab"] = "slide") -> Stains:
     """Stain vectors of a slide from a sample of its tissue.
 
     Parameters
@@ -120,6 +126,9 @@ def estimate_stains(pixels: Pixels, *, vectors: Literal["slide", "h-dab"] = "sli
     vectors
         ``"h-dab"`` measures only the white point and keeps the standard vectors.
 
+    um_per_px
+        Pixel size of the sample.
+
     Raises
     ------
     StainError
@@ -127,59 +136,69 @@ def estimate_stains(pixels: Pixels, *, vectors: Literal["slide", "h-dab"] = "sli
 
     Notes
     -----
-    Brown is rare (1-5 % of marrow), so percentiles of all tissue (Macenko 2009) would miss it. Blue and brown differ
-    in the angle between red and blue OD: the mode of that angle is the counterstain, and the DAB vector is taken from
-    the brown end of what lies clearly beyond it.
+    Brown is rare (1-5 % of marrow), so percentiles of all tissue (Macenko 2009) would miss it, and haze, bone and
+    the tint of unstained tissue would pull an average. Both vectors are therefore taken from what varies over a few
+    µm, after the smooth part (Gaussian of 4 µm) is taken off: the counterstain is the first principal component of
+    the blue side, nuclei against what lies between them; DAB is the OD direction at the brown end of what rises
+    clearly above its surroundings in brown.
     """
     white = measure_white(pixels)
-    density = optical_density(pixels, white).reshape(-1, 3)
-    stained = density[(density.mean(axis=1) > TISSUE_OD) & (density.min(axis=1) < _BLACK_OD)]
-    if len(stained) < _MIN_STAINED_PX:
+    smooth = cv2.GaussianBlur(pixels, (0, 0), _SMOOTH_UM / um_per_px)
+    density = optical_density(smooth, white)
+    total = density.mean(axis=2)
+    stained = (total > TISSUE_OD) & (density.min(axis=2) < _BLACK_OD)
+    if int(stained.sum()) < _MIN_STAINED_PX:
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
-    chroma = np.ptp(stained, axis=1) / stained.mean(axis=1)
+    chroma = np.ptp(density[stained], axis=1) / total[stained]
     if float(np.percentile(chroma, 90)) < _GREY_CHROMA:
         raise StainError("the image has no colour; a DAB and haematoxylin section is needed")
     if vectors == "h-dab":
         return Stains(white, _unit(H_STANDARD), _unit(DAB_STANDARD), "h-dab")
-    haematoxylin = _counterstain(stained)
-    dab = _brown(stained, haematoxylin)
+    detail = density - cv2.GaussianBlur(density, (0, 0), _SURROUNDINGS_UM / um_per_px)
+    haematoxylin = _counterstain(density[stained], detail[stained])
+    dab = _brown(density[stained], detail[stained], haematoxylin)
     if dab is None:
         return Stains(white, haematoxylin, _unit(DAB_STANDARD), "slide, DAB standard")
     return Stains(white, haematoxylin, dab, "slide")
 
 
-def _counterstain(stained: FloatImage) -> Vector:
-    """Mean OD direction at the mode of the red-blue angle on the blue side; the standard one where blue is absent."""
-    angle = _red_blue_angle_deg(stained)
-    weight = stained.sum(axis=1)
-    edges = np.arange(_BLUE_ANGLES_DEG[0], _BLUE_ANGLES_DEG[1] + 1.0, 1.0)
-    histogram, _ = np.histogram(angle, bins=edges, weights=weight)
-    if histogram.sum() < _MIN_BLUE_SHARE * weight.sum():
+def _counterstain(density: FloatImage, detail: FloatImage) -> Vector:
+    """First principal component of the detail on the blue side; the standard vector where blue is absent."""
+    angle = _red_blue_angle_deg(density)
+    blue = (angle > _BLUE_ANGLES_DEG[0]) & (angle < _BLUE_ANGLES_DEG[1])
+    if float(density[blue].sum()) < _MIN_BLUE_SHARE * float(density.sum()):
         return _unit(H_STANDARD)
-    mode = float(edges[int(np.argmax(np.convolve(histogram, np.ones(5) / 5, mode="same")))]) + 0.5
-    if mode > _BLUE_ANGLES_DEG[1] - 4:  # no peak of its own, only the flank of the brown one
-        return _unit(H_STANDARD)
-    return _unit(stained[np.abs(angle - mode) <= 3.0].sum(axis=0))
+    covariance = detail[blue].T.astype(np.float64) @ detail[blue].astype(np.float64)
+    direction = np.linalg.eigh(covariance)[1][:, 2]
+    vector = _unit(direction * np.sign(direction.sum()))
+    return vector if _tilt_deg(vector, H_STANDARD) <= _MAX_TILT_DEG and min(vector) > 0 else _unit(H_STANDARD)
 
 
-def _brown(stained: FloatImage, haematoxylin: Vector) -> Vector | None:
-    """OD direction of the brownest tenth of what is clearly brown; None where there is too little of it.
+def _brown(density: FloatImage, detail: FloatImage, haematoxylin: Vector) -> Vector | None:
+    """OD direction of the brownest of what stands out in brown; None where there is too little of it.
 
     Pulled towards the standard vector as if that had been seen in `_PRIOR_PX` pixels, so that a few brown pixels
     cannot turn it.
     """
-    angle = _red_blue_angle_deg(stained)
+    rough = Stains((255.0, 255.0, 255.0), haematoxylin, _unit(DAB_STANDARD), "slide")
+    rise = detail @ rough.unmixing[1].astype(np.float32)
+    spread = 1.4826 * float(np.median(np.abs(rise - np.median(rise))))
+    angle = _red_blue_angle_deg(density)
     blue, standard = (float(_red_blue_angle_deg(np.asarray([v]))[0]) for v in (haematoxylin, DAB_STANDARD))
     # Past half-way from blue to brown, more than half of a pixel's absorption is brown.
-    brown = (angle > (blue + standard) / 2) & (stained.mean(axis=1) > 2 * TISSUE_OD)
+    brown = (rise > _STAND_OUT_SIGMAS * spread) & (angle > (blue + standard) / 2)
     if int(brown.sum()) < _MIN_STAINED_PX // 4:
         return None
-    brownest = brown & (angle >= np.percentile(angle[brown], 90)) & (angle <= np.percentile(angle[brown], 99))
-    seen = np.asarray(_unit(np.median(_directions(stained[brownest]), axis=0)))
+    low, high = np.percentile(angle[brown], (50, 90))  # the palest is mixed with blue, the yellowest is pigment
+    brownest = brown & (angle >= low) & (angle <= high)
+    seen = np.asarray(_unit(np.median(_directions(density[brownest]), axis=0)))
     share = brown.sum() / (brown.sum() + _PRIOR_PX)
     vector = _unit(share * seen + (1 - share) * np.asarray(_unit(DAB_STANDARD)))
-    tilt = np.degrees(np.arccos(np.clip(np.dot(vector, _unit(DAB_STANDARD)), -1.0, 1.0)))
-    return vector if tilt <= _MAX_BROWN_TILT_DEG else None
+    return vector if _tilt_deg(vector, DAB_STANDARD) <= _MAX_TILT_DEG else None
+
+
+def _tilt_deg(first: Vector, second: Vector) -> float:
+    return float(np.degrees(np.arccos(np.clip(np.dot(_unit(first), _unit(second)), -1.0, 1.0))))
 
 
 def _red_blue_angle_deg(density: FloatImage) -> NDArray[np.float64]:

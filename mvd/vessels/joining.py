@@ -24,15 +24,14 @@ _PALE_COST = 0.6
 """Weight of a weakly stained micrometre of a gap against an unstained one: the wall is seen to go on, faintly."""
 _UNDIRECTED_SHARE = 0.5
 """Two round dots, which have no direction, are one beaded vessel only across half the gap of the rule."""
-_SIDEWAYS_SHARE = 0.2
-"""Pieces side by side or at an angle are neighbours unless the gap is less than this share of the rule's."""
 _REACH_UM = 6.0
 """Radius within which the direction of a wall is taken at its end; about one endothelial nucleus."""
 _ALIGNMENT = (0.7, 0.94)
 """Cosines of 45° and 20°: within 20° of the gap's direction a wall runs towards the other side, beyond 45° it does
 not; between the two the gap that is bridged grows evenly."""
-_MIN_ELONGATION = 0.5
-"""(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction (1 is a line)."""
+_MIN_ELONGATION = 0.3
+"""(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction. A wall of 3 µm within
+the reach has 0.33, a disc 0."""
 _LUMEN_WALL_UM = 2.0
 """Stain this close to a lumen is its wall."""
 _LUMEN_WALL_SHARE = 0.4
@@ -156,7 +155,7 @@ def _is_one_wall(gaps: Gaps, i: int, labels: Labels, pale: Mask, join_gap_um: fl
     """Whether the wall goes on across gap `i`.
 
     The gap's cost, its width with pale stretches counted less, is held against the rule's gap: in full where both
-    sides run towards each other, less where they are round, least where they lie side by side.
+    sides run towards each other, in part where one is round, not at all where they lie side by side.
     """
     width = float(gaps.width_um[i])
     if width <= _TOUCHING_UM:
@@ -173,7 +172,7 @@ def _is_one_wall(gaps: Gaps, i: int, labels: Labels, pale: Mask, join_gap_um: fl
         return cost <= _UNDIRECTED_SHARE * join_gap_um
     alignment = min(abs(float(side @ along)) for side in sides)
     full = 1.0 if len(sides) == 2 else _UNDIRECTED_SHARE
-    return cost <= join_gap_um * float(np.interp(alignment, _ALIGNMENT, (_SIDEWAYS_SHARE, full)))
+    return cost <= join_gap_um * float(np.interp(alignment, _ALIGNMENT, (0.0, full)))
 
 
 def line_between(p: NDArray[np.int32], q: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

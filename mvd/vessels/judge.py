@@ -7,23 +7,30 @@ brown haze are left out.
 
 from __future__ import annotations
 
+import math
+
 from mvd.protocol import CountingRule
 from mvd.vessels.maps import StainLevels
 from mvd.vessels.measure import Measured
 from mvd.vessels.model import Reason
 
-_BLACK_RED_OD = 0.9
-"""DAB over a nucleus absorbs up to about 0.65 in red; twelve per cent transmission and less is pigment or dirt."""
+_BLACK = (0.6, 0.45)
+"""Haematoxylin over DAB, and red OD, of the denser half of the stain: beyond both it is black, not brown. DAB over a
+nucleus reaches one or the other, not both."""
+_GOLDEN_H_SHARE = -0.08
+"""Haematoxylin over DAB of the denser half of the stain below which it is yellower than the slide's DAB
+(haemosiderin). The three colour limits part pigment from wall in simulated sections of drawn stain vectors."""
 _HAZE_SLOPE_PER_UM = 0.10
 """An edge that takes more than 10 µm to fall from its peak is diffuse: optics blur a wall over 2-4 µm."""
 _CELL_DIAMETER_UM = (6.5, 14.0)
 """Progenitors and blasts measure 8-12 µm; the outline of their stain may be a micrometre or two off."""
-_CELL_ROUNDNESS = 0.6
-"""Area over that of a circle on the longest axis: an ellipse of 3:5 has 0.6."""
+_CELL_ASPECT = 0.6
+"""Shorter over longer side of a cell that is still round."""
+_NUCLEAR_SHARE = 0.55
+"""Of the slide's nuclear level: a nucleus that is partly out of the section or covered by stain still exceeds it,
+plasma and empty lumen do not."""
 _MEGAKARYOCYTE_DIAMETER_UM = 22.0
 """Megakaryocytes measure 30-60 µm; what is stained of them may be less."""
-_GOLDEN_H_SHARE = -0.12
-"""Haematoxylin over DAB below which the brown is yellower than DAB can be (haemosiderin)."""
 
 
 def judge(found: Measured, rule: CountingRule, levels: StainLevels) -> Reason | None:
@@ -43,27 +50,28 @@ def judge(found: Measured, rule: CountingRule, levels: StainLevels) -> Reason | 
 
 
 def _is_pigment(found: Measured) -> bool:
-    black = found.mean_red_od > _BLACK_RED_OD
-    golden = found.mean_h_od < _GOLDEN_H_SHARE * found.mean_dab_od
+    black = found.dense_h_share > _BLACK[0] and found.dense_red_od > _BLACK[1]
+    golden = found.dense_h_share < _GOLDEN_H_SHARE
     return black or golden
 
 
 def _is_single_cell(found: Measured, levels: StainLevels) -> bool:
     """A round cell of a progenitor's size, without a lumen, with its own nucleus inside."""
     low, high = _CELL_DIAMETER_UM
-    return (
-        low <= found.equivalent_diameter_um <= high
-        and found.roundness >= _CELL_ROUNDNESS
-        and found.lumen_area_um2 == 0
-        and found.core_h_od > levels.nuclear
-    )
+    return low <= found.hull_diameter_um <= high and found.hull_aspect >= _CELL_ASPECT and _has_nucleus(found, levels)
 
 
 def _is_megakaryocyte(found: Measured, levels: StainLevels) -> bool:
     """A very large round cell whose inside is nucleus, not lumen."""
-    return (
-        found.equivalent_diameter_um >= _MEGAKARYOCYTE_DIAMETER_UM
-        and found.roundness >= _CELL_ROUNDNESS
-        and found.lumen_area_um2 < 0.1 * found.outline_area_um2
-        and found.core_h_od > levels.nuclear
-    )
+    large = found.hull_diameter_um >= _MEGAKARYOCYTE_DIAMETER_UM
+    return large and found.hull_aspect >= _CELL_ASPECT and _has_nucleus(found, levels) and _is_one_body(found)
+
+
+def _has_nucleus(found: Measured, levels: StainLevels) -> bool:
+    """Nucleus, not lumen, fills the inner half."""
+    return found.core_h_od > _NUCLEAR_SHARE * levels.nuclear and found.core_clear_share < 0.05
+
+
+def _is_one_body(found: Measured) -> bool:
+    """Stain fills a good part of its hull, as a cell's cytoplasm does and a branching vessel does not."""
+    return found.outline_area_um2 > 0.4 * math.pi / 4 * found.hull_diameter_um**2

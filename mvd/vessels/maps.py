@@ -19,9 +19,9 @@ _SMOOTH_UM = 0.5
 """Gaussian sigma against sensor and JPEG noise; half the thinnest wall."""
 _NOISE_SIGMAS = (3.0, 4.5, 6.0)
 """Weak, low and high level at the least, in standard deviations of unstained tissue."""
-_PEAK_SHARES = (0.18, 0.35, 0.55)
-"""Weak, low and high level at the least, as shares of the density that stained objects typically reach; 0.35 to 0.5
-of the peak is where a blurred wall has its edge."""
+_PEAK_SHARES = (0.15, 0.25, 0.5)
+"""Weak, low and high level at the least, as shares of the density that stained objects typically reach: walls a
+quarter as dense as the typical one are still found, if somewhere they reach half of it."""
 _MIN_SAMPLE_UM2 = 10.0
 """Stained objects smaller than this (a 3.6 µm disc) do not vote on the typical peak."""
 

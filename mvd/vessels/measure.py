@@ -47,26 +47,22 @@ class Measured:
     mean_dab_od: float
     peak_dab_od: float
     """95th percentile of the DAB density over the stained area."""
-    mean_red_od: float
-    """Of the darkest half of the stained area."""
-    mean_h_od: float
-    """Haematoxylin over the stained area; negative where the brown is yellower than DAB."""
-    core_h_od: float
-    """Haematoxylin in the innermost third of the filled outline."""
-    clear_share: float
-    """Share of the enclosed area that is as clear as glass."""
+    dense_h_share: float
+    """Haematoxylin over DAB in the denser half of the stain: about 0 for DAB, negative for what is yellower, 1 and
+    more for what is grey or black."""
+    dense_red_od: float
+    """Red OD in the denser half of the stain."""
     outline_area_um2: float
     edge_slope_per_um: float
     """Fall of the DAB density across the outline, per µm, over the peak: low for haze and what is out of focus."""
-
-    @property
-    def equivalent_diameter_um(self) -> float:
-        return math.sqrt(4 * self.outline_area_um2 / math.pi)
-
-    @property
-    def roundness(self) -> float:
-        """Area over that of a circle on the longest axis (1 for a disc)."""
-        return min(1.0, self.outline_area_um2 / (math.pi / 4 * max(self.length_um, 1e-9) ** 2))
+    hull_diameter_um: float
+    """Diameter of the circle with the area of the convex hull; a cell's size even if only part of its rim is stained."""
+    hull_aspect: float
+    """Shorter over longer side of the smallest rectangle round the object."""
+    core_h_od: float
+    """Haematoxylin in the inner half of the hull, where a cell has its nucleus and a vessel its lumen."""
+    core_clear_share: float
+    """Share of that inner half that is as clear as glass."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,9 +134,10 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
     outline_area_um2 = shoelace(outline) * _PX_UM2
     values = dab[stained]
     peak = float(np.percentile(values, 95))
-    red = np.sort(maps.red[box][stained])
+    dense = stained & (dab >= np.median(values))
     rim = stained & (cv2.erode(stained.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
     cx, cy = _centroid(outline)
+    hull = _hull(filled, outline)
     offset = np.array([box[1].start, box[0].start], np.float64)
     return Measured(
         outline=outline + offset,
@@ -156,13 +153,34 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         pieces=view.pieces,
         mean_dab_od=float(np.mean(values)),
         peak_dab_od=peak,
-        mean_red_od=float(np.mean(red[len(red) // 2 :])),
-        mean_h_od=float(np.mean(haematoxylin[stained])),
-        core_h_od=float(np.mean(haematoxylin[filled & (inside >= 2 / 3 * inside.max())])),
-        clear_share=float(np.mean(maps.total[box][lumen] < TISSUE_OD)) if lumen.any() else 0.0,
+        dense_h_share=float(np.mean(haematoxylin[dense])) / max(float(np.mean(dab[dense])), 1e-6),
+        dense_red_od=float(np.mean(maps.red[box][dense])),
         outline_area_um2=outline_area_um2,
         edge_slope_per_um=float(np.mean(slope[box][rim])) / max(peak - levels.background, 1e-6),
+        hull_diameter_um=hull.diameter_um,
+        hull_aspect=hull.aspect,
+        core_h_od=float(np.mean(haematoxylin[hull.core])),
+        core_clear_share=float(np.mean(maps.total[box][hull.core] < TISSUE_OD)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hull:
+    diameter_um: float
+    aspect: float
+    core: Mask
+
+
+def _hull(filled: Mask, outline: Ring) -> _Hull:
+    """Convex hull of an object, in the pixels of its view."""
+    points = cv2.convexHull(outline.astype(np.float32))
+    _, sides, _ = cv2.minAreaRect(points)
+    inside = np.zeros(filled.shape, np.uint8)
+    cv2.fillConvexPoly(inside, np.floor(points).astype(np.int32), 1)
+    inside |= filled.astype(np.uint8)
+    depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    diameter_um = math.sqrt(4 * cv2.contourArea(points) / math.pi) * WORK_UM_PER_PX
+    return _Hull(diameter_um, min(sides) / max(sides), depth >= depth.max() / 2)
 
 
 def _closed_lumens(view: _View, maps: StainMaps, levels: StainLevels) -> Mask:

@@ -11,13 +11,24 @@ from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 Labels = NDArray[np.int32]
 """(rows, columns), 0 for background and 1..n in raster order of each object's first pixel."""
 
+_LOCAL_RADIUS_UM = 6.0
+"""Neighbourhood of a wall: its own thickness and a capillary's lumen."""
+_LOCAL_SHARE = 0.4
+"""Stain paler than this share of the densest stain beside it is the blur of that wall or a process of its cell, not
+wall: a blurred edge lies at half of its own height, and stained walls vary by a fifth."""
 _MIN_PIECE_UM2 = 2.0
 """A stained speck smaller than this is noise at any stain strength (a 1.6 µm disc)."""
 
 
 def find_pieces(maps: StainMaps, levels: StainLevels) -> Labels:
-    """Connected stain above `levels.low`, specks left out. A piece need not reach `levels.high`."""
-    stained = (maps.dab > levels.low).astype(np.uint8)
+    """Connected stain above `levels.low` and above its own neighbourhood's edge level, specks left out.
+
+    A piece need not reach `levels.high`; the object that it belongs to must.
+    """
+    size = 2 * round(_LOCAL_RADIUS_UM / WORK_UM_PER_PX) + 1
+    densest = cv2.dilate(maps.dab, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    edge = levels.background + _LOCAL_SHARE * (densest - levels.background)
+    stained = (maps.dab > np.maximum(edge, levels.low)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(stained, 8, cv2.CV_32S, cv2.CCL_WU)
     keep = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2 >= _MIN_PIECE_UM2
     keep[0] = False
