@@ -1,0 +1,245 @@
+"""TIFF, OME-TIFF and SVS, tile by tile: bytes with pread on a file of our own, decoded by tifffile's codecs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from mvd.errors import SlideError
+from mvd.geometry import Pixels
+from mvd.slide.calibration import PixelSize, from_aperio, from_imagej, from_ome, from_tiff_tags
+from mvd.slide.colour import to_rgb8
+from mvd.slide.model import Box, Facts, pyramid
+from mvd.slide.tiff_layout import TiffLevel, level_pages, main_series, refuse_unless_colour, tiff_level
+
+DAMAGE = (
+    ValueError,  # includes TiffFileError
+    RuntimeError,  # codecs' errors, RecursionError and NotImplementedError
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+    ImportError,  # a codec that imagecodecs was built without
+    MemoryError,  # sizes read from a damaged header
+    OSError,
+    struct.error,
+)
+"""What tifffile and imagecodecs raise on damaged files; found by cutting and altering files."""
+
+KEPT_BYTES = 2**27
+"""Decoded strips kept, newest first."""
+
+APERIO_JPEG2000_YCBCR = "APERIO_JP2000_YCBC"
+
+
+class TiffSource:
+    """The pyramid of one TIFF file."""
+
+    def __init__(self, path: Path, facts: Facts, levels: tuple[TiffLevel, ...]) -> None:
+        self.facts = facts
+        self._path = path
+        self._levels = levels
+        self._file = path.open("rb", buffering=0)
+        self._lock = threading.Lock()
+        self._kept = _KeptStrips()
+        size = os.fstat(self._file.fileno()).st_size
+        needed = max(int((level.offsets + level.counts)[level.counts > 0].max(initial=0)) for level in levels)
+        if needed > size:
+            self._file.close()
+            raise SlideError(
+                f"{path.name} is cut short: it has {size} bytes and its pixels reach to {needed}; copy it again"
+            )
+
+    def read_level(self, index: int, box: Box) -> Pixels:
+        """Pixels of the box; tiles that the file leaves out are white."""
+        level = self._levels[index]
+        pixels = np.empty((box.y1 - box.y0, box.x1 - box.x0, 3), np.uint8)
+        wide, tall = level.tile_width, level.tile_height
+        for row in range(box.y0 // tall, -(-box.y1 // tall)):
+            for column in range(box.x0 // wide, -(-box.x1 // wide)):
+                tile = self._tile(index, row, column)
+                left, top = column * wide, row * tall
+                x0, x1 = max(left, box.x0), min(left + wide, box.x1)
+                y0, y1 = max(top, box.y0), min(top + tall, box.y1)
+                target = pixels[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0]
+                target[:] = 255 if tile is None else tile[y0 - top : y1 - top, x0 - left : x1 - left]
+        return pixels
+
+    def _tile(self, index: int, row: int, column: int) -> Pixels | None:
+        """RGB of one tile, at least the part inside the level; None where the file has none."""
+        level = self._levels[index]
+        number = row * level.across + column
+        if kept := self._kept.get((index, number)):
+            return kept[0]
+        try:
+            planes = [self._decoded(level, number + plane * level.across * level.down) for plane in range(level.planes)]
+            present = [plane for plane in planes if plane is not None]
+            if len(present) < len(planes):
+                return None
+            pixels = to_rgb8(np.concatenate(present, axis=2) if len(present) > 1 else present[0], level.opacity)
+            inside = (
+                min(level.tile_height, level.height - row * level.tile_height),
+                min(level.tile_width, level.width - column * level.tile_width),
+            )
+            if pixels.shape[0] < inside[0] or pixels.shape[1] < inside[1] or pixels.shape[2] != 3:
+                raise ValueError(f"tile of {pixels.shape}, expected {inside}")
+        except DAMAGE as problem:
+            raise SlideError(
+                f"{self._path.name} is damaged at pixel {column * level.tile_width}, {row * level.tile_height} "
+                f"of level {index}; copy or export it again"
+            ) from problem
+        if level.keep:
+            self._kept.put((index, number), pixels)
+        return pixels
+
+    def _decoded(self, level: TiffLevel, number: int) -> NDArray[Any] | None:
+        count = int(level.counts[number])
+        if count == 0:
+            return None
+        data = self._bytes(int(level.offsets[number]), count)
+        if len(data) != count:
+            raise ValueError(f"{len(data)} bytes of {count}")
+        return level.decode(data, number)
+
+    def _bytes(self, offset: int, count: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), count, offset)
+        with self._lock:  # Windows has no pread
+            self._file.seek(offset)
+            return self._file.read(count)
+
+    @property
+    def needs_openslide(self) -> bool:
+        """Whether tifffile's codecs would give false colours: JPEG 2000 that holds YCbCr without saying so."""
+        return any(level.compression == APERIO_JPEG2000_YCBCR for level in self._levels)
+
+    def files(self) -> tuple[Path, ...]:
+        return (self._path,)
+
+    def close(self) -> None:
+        self._file.close()
+        self._kept.clear()
+
+
+class _KeptStrips:
+    """The strips decoded last, up to KEPT_BYTES but at least one."""
+
+    def __init__(self) -> None:
+        self._strips: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[int, int]) -> tuple[Pixels] | None:
+        with self._lock:
+            if key not in self._strips:
+                return None
+            self._strips.move_to_end(key)
+            return (self._strips[key],)
+
+    def put(self, key: tuple[int, int], pixels: Pixels) -> None:
+        with self._lock:
+            self._strips[key] = pixels
+            while len(self._strips) > 1 and sum(strip.nbytes for strip in self._strips.values()) > KEPT_BYTES:
+                self._strips.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._strips.clear()
+
+
+def open_tiff(path: Path) -> TiffSource:
+    """Open a TIFF, BigTIFF, OME-TIFF or SVS.
+
+    The TIFF Orientation tag is not applied; no program that reads slides does.
+    """
+    with _without_tifffile_log():
+        try:
+            with tifffile.TiffFile(path) as tif:
+                facts, levels = _gathered(tif, path.name)
+        except SlideError:
+            raise
+        except DAMAGE as problem:
+            raise SlideError(
+                f"{path.name} is a damaged TIFF or one of an unknown kind; copy or export it again"
+            ) from problem
+    return TiffSource(path, facts, levels)
+
+
+def _gathered(tif: tifffile.TiffFile, name: str) -> tuple[Facts, tuple[TiffLevel, ...]]:
+    series = main_series(tif, name)
+    if any(page is None or page.parent is not tif for level in series.levels for page in level.pages):
+        raise SlideError(f"{name} is one file of an OME-TIFF in several files; save it as a single file")
+    refuse_unless_colour(series, name)
+    levels = tuple(tiff_level(page) for page in level_pages(series))
+    key, first = series.keyframe, levels[0]
+    laid = f"tiles {first.tile_width} × {first.tile_height}" if key.is_tiled else "strips"
+    facts = Facts(
+        format=_format_name(tif),
+        levels=pyramid([(level.width, level.height) for level in levels]),
+        pixel_size=_pixel_size(tif, key),
+        bits=int(key.bitspersample),
+        channels=int(key.samplesperpixel),
+        storage=f"{laid}, {first.compression}",
+    )
+    return facts, levels
+
+
+def _format_name(tif: tifffile.TiffFile) -> str:
+    if tif.is_svs:
+        return "Aperio SVS"
+    if tif.is_ome:
+        return "OME-TIFF"
+    return "BigTIFF" if tif.is_bigtiff else "TIFF"
+
+
+def _pixel_size(tif: tifffile.TiffFile, key: Any) -> PixelSize | None:
+    """The first believable of OME, Aperio, ImageJ and the resolution tags; else the first that is there."""
+    description = tif.pages.first.description
+    size_px = (int(key.imagewidth), int(key.imagelength))
+    resolution = [_ratio(key.tags.valueof(tag)) for tag in ("XResolution", "YResolution")]
+    unit = int(key.tags.valueof("ResolutionUnit", 2))
+    sources = (
+        from_ome(tif.ome_metadata or "", size_px),
+        from_aperio(description) if tif.is_svs else None,
+        from_imagej(description, resolution),
+        from_tiff_tags(resolution, unit),
+    )
+    found = [size for size in sources if size is not None]
+    return next((size for size in found if size.plausible), found[0] if found else None)
+
+
+def _ratio(value: Any) -> float | None:
+    match value:
+        case (numerator, denominator) if denominator:
+            return float(numerator) / float(denominator)
+        case int() | float():
+            return float(value)
+        case _:
+            return None
+
+
+@contextmanager
+def _without_tifffile_log() -> Iterator[None]:
+    """Drop what tifffile logs in this thread: its remarks on odd tags are noise, its errors are raised."""
+    thread = threading.get_ident()
+    logger = logging.getLogger("tifffile")
+
+    def from_elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(from_elsewhere)
+    try:
+        yield
+    finally:
+        logger.removeFilter(from_elsewhere)
