@@ -93,7 +93,7 @@ class Calibration:
         return math.sqrt(self.um_per_px_x * self.um_per_px_y)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Raster:
     """Pixels that know where they lie; square pixels of `um_per_px`.
 
@@ -108,9 +108,7 @@ class Raster:
     @property
     def rect(self) -> Rect:
         rows, columns = self.pixels.shape[:2]
-        return Rect(
-            self.x0_um, self.y0_um, self.x0_um + columns * self.um_per_px, self.y0_um + rows * self.um_per_px
-        )
+        return Rect(self.x0_um, self.y0_um, self.x0_um + columns * self.um_per_px, self.y0_um + rows * self.um_per_px)
 
     def with_pixels(self, pixels: NDArray[Any]) -> Raster:
         """Other pixels on the same grid."""

@@ -181,8 +181,9 @@ def _fields(section: _Section) -> Iterator[tuple[str, Any]]:
 
 
 def _entry(key: str, description: str | None, value: object) -> str:
-    # JSON's strings, numbers, booleans and flat lists are TOML's too.
+    # JSON's strings, numbers, booleans and flat lists are TOML's too, but for one character that TOML wants escaped.
     literal = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    literal = literal.replace("\x7f", "\\u007f")
     return f"{key} = {literal}  # {description}"
 
 

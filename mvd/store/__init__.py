@@ -1,0 +1,46 @@
+"""The only place that writes results and reads them back. Plain files, written whole or not at all.
+
+atomic    bytes to files: temporary file, fsync, rename
+rows      one row of each study table, as a value
+tables    rows to CSV and back
+geojson   vessels, fields and involved area for QuPath, and the vessels back
+results   one specimen's result, and the study tables made from all of them
+"""
+
+from mvd.store.atomic import read_whole, write_together, write_whole
+from mvd.store.geojson import as_stored, read_assignments, read_vessels, specimen_geojson
+from mvd.store.results import (
+    TABLES,
+    SpecimenTables,
+    read_result,
+    read_tables,
+    tables_entry,
+    write_result,
+    write_study_tables,
+)
+from mvd.store.rows import FieldRow, SpecimenRow, VesselRow, field_rows, vessel_rows
+from mvd.store.tables import read_table, table_text
+
+__all__ = [
+    "TABLES",
+    "FieldRow",
+    "SpecimenRow",
+    "SpecimenTables",
+    "VesselRow",
+    "as_stored",
+    "field_rows",
+    "read_assignments",
+    "read_result",
+    "read_table",
+    "read_tables",
+    "read_vessels",
+    "read_whole",
+    "specimen_geojson",
+    "table_text",
+    "tables_entry",
+    "vessel_rows",
+    "write_result",
+    "write_study_tables",
+    "write_together",
+    "write_whole",
+]

@@ -1,0 +1,101 @@
+"""Files written whole or not at all: a reader finds the old content or the new, never a part."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from mvd.errors import StoreError
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space and run again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run again",
+    errno.EROFS: "the disk is read-only; choose a folder that can be written to",
+    errno.EACCES: "writing there is not permitted; change the folder's permissions or choose another",
+    errno.EPERM: "writing there is not permitted; change the folder's permissions or choose another",
+    errno.EISDIR: "a folder has that name; rename it",
+    errno.ENOTDIR: "a file stands where a folder is needed; rename it",
+    errno.EEXIST: "a file stands where a folder is needed; rename it",
+    errno.ENAMETOOLONG: "the name is too long; shorten it",
+}
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write one file, with the folders that lead to it. The old content stays until the new is safely on the disk.
+
+    Raises
+    ------
+    StoreError
+        Nothing was changed, and no temporary file is left.
+    """
+    write_together({path: data})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: all are on the disk under temporary names before the first takes its place."""
+    staged: dict[Path, Path] = {}
+    target = Path()
+    try:
+        for target, data in contents.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staged[target] = target.parent / f".{secrets.token_hex(8)}.tmp"
+            _write(staged[target], data)
+        for target, temporary in staged.items():
+            os.replace(temporary, target)  # noqa: PTH105  (named as what it is: the atomic step)
+        for folder in {target.parent for target in staged}:
+            _sync_folder(folder)
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}; check the disk and run again")
+        raise StoreError(f"{target} cannot be written: {remedy}") from error
+    finally:
+        for temporary in staged.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def read_whole(path: Path) -> str | None:
+    """The text of a file, None if there is no such file.
+
+    Raises
+    ------
+    StoreError
+        It cannot be read or is not UTF-8 text.
+    """
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path} is damaged (not UTF-8 text); delete it and run again") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}; check the file and its folder") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    # O_EXCL: never through a link that somebody else put there; 0o666 leaves the permissions to the user's umask.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renames last through a power cut, on systems where a folder can be synced."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks cannot
+            raise
+    finally:
+        os.close(handle)

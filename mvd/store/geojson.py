@@ -1,0 +1,250 @@
+"""A specimen's vessels, fields and involved area as GeoJSON for QuPath (0.5 and later), and the vessels read back.
+
+Coordinates are level-0 pixels with three decimals, a quarter of a nanometre in a 40x scan; `as_stored` gives the
+vessels exactly as a reader of the file will see them. Measures are written with all digits. Everything outside ASCII is
+escaped: some versions of QuPath read files in the system's encoding, where "µm" would not survive.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import compress
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from mvd.counting import Assignment, FieldCount
+from mvd.errors import StoreError
+from mvd.geometry import Calibration, Rect, Ring
+from mvd.store.rows import why_not_counted
+from mvd.vessels.model import Reason, Vessel
+
+_IDENTITIES = uuid.UUID("5c1f7e0a-6a3b-5b0e-9f57-2d1c34cd34cd")
+"""Root of the features' identifiers: the same specimen and name give the same one on every run."""
+
+_PIXEL_DECIMALS = 3
+_MEASUREMENTS = {
+    "x_um": "Centre X µm",
+    "y_um": "Centre Y µm",
+    "area_um2": "Area µm^2",
+    "lumen_area_um2": "Lumen area µm^2",
+    "lumen_width_um": "Lumen width µm",
+    "length_um": "Length µm",
+    "width_um": "Width µm",
+    "perimeter_um": "Perimeter µm",
+    "mean_dab_od": "Mean DAB OD",
+    "pieces": "Pieces",
+}
+_COLOURS = {
+    "Microvessel": [0, 160, 60],
+    "Rejected": [120, 120, 120],
+    "Field": [0, 90, 200],
+    "Involved": [230, 160, 0],
+}
+_INSIDE = "inside"
+
+Feature = dict[str, Any]
+
+
+def specimen_geojson(  # the parameters are what the file shows
+    specimen: str,
+    vessels: Iterable[Vessel],
+    *,
+    calibration: Calibration,
+    assignments: Mapping[str, Assignment],
+    fields: Sequence[FieldCount] = (),
+    involved: Sequence[Sequence[Ring]] = (),
+) -> str:
+    """The file's text: involved area and fields as locked annotations, vessels as detections, one feature a line.
+
+    Parameters
+    ----------
+    assignments
+        Where each vessel lies among the fields; empty when there are no fields.
+    involved
+        Each polygon's rings in µm, the outer boundary and then its holes.
+
+    Raises
+    ------
+    StoreError
+        A measure is not finite.
+    """
+    features: list[Feature] = []
+    if involved:
+        coordinates = [[_closed(ring, calibration) for ring in polygon] for polygon in involved]
+        area = _annotation("Involved area", "Involved", {"type": "MultiPolygon", "coordinates": coordinates})
+        features.append(_identified(specimen, "involved", area))
+    for row in fields:
+        features.append(_identified(specimen, f"field {row.field.name}", _field(row, calibration)))
+    for vessel in vessels:
+        feature = _vessel(specimen, vessel, calibration, assignments.get(vessel.name))
+        features.append(_identified(specimen, f"vessel {vessel.name}", feature))
+    lines = ",\n".join(json.dumps(feature, allow_nan=False, separators=(",", ":")) for feature in features)
+    return f'{{"type":"FeatureCollection","features":[\n{lines}\n]}}\n'
+
+
+def read_vessels(text: str, calibration: Calibration, *, where: str = "the GeoJSON file") -> tuple[Vessel, ...]:
+    """Vessels of a file that `specimen_geojson` wrote, in its order.
+
+    Raises
+    ------
+    StoreError
+        Not such a file, or a vessel lacks a measure.
+    """
+    return read_assigned(text, calibration, where=where)[0]
+
+
+def read_assignments(text: str, *, where: str = "the GeoJSON file") -> dict[str, Assignment]:
+    """Where each vessel of the file lies among the fields; empty for a file without fields."""
+    return _assignments(_detections(text, where))
+
+
+def read_assigned(
+    text: str, calibration: Calibration, *, where: str
+) -> tuple[tuple[Vessel, ...], dict[str, Assignment]]:
+    """Both at once, for the text is long."""
+    features = _detections(text, where)
+    return tuple(_read_vessel(feature, calibration, where) for feature in features), _assignments(features)
+
+
+def as_stored(vessels: Iterable[Vessel], calibration: Calibration) -> tuple[Vessel, ...]:
+    """The vessels as `read_vessels` will give them: outlines rounded as in the file.
+
+    Counting these, a vessel that touches a field's edge by a hair counts the same now and when the file is read again.
+    """
+    return tuple(
+        replace(
+            vessel,
+            outline=_to_um(_to_px(vessel.outline, calibration), calibration),
+            lumens=tuple(_to_um(_to_px(lumen, calibration), calibration) for lumen in vessel.lumens),
+        )
+        for vessel in vessels
+    )
+
+
+def _scale(calibration: Calibration) -> Ring:
+    return np.array([calibration.um_per_px_x, calibration.um_per_px_y])
+
+
+def _to_px(ring: Ring, calibration: Calibration) -> Ring:
+    return np.round(np.asarray(ring, dtype=np.float64) / _scale(calibration), _PIXEL_DECIMALS) + 0.0
+
+
+def _to_um(ring: Ring, calibration: Calibration) -> Ring:
+    return ring * _scale(calibration)
+
+
+def _closed(ring: Ring, calibration: Calibration) -> list[Any]:
+    points: list[Any] = _to_px(ring, calibration).tolist()
+    return [*points, points[0]]
+
+
+def _identified(specimen: str, what: str, rest: Feature) -> Feature:
+    return {"type": "Feature", "id": str(uuid.uuid5(_IDENTITIES, f"{specimen}\n{what}")), **rest}
+
+
+def _annotation(name: str, classification: str, geometry: Feature) -> Feature:
+    return {
+        "geometry": geometry,
+        "properties": {
+            "objectType": "annotation",
+            "name": name,
+            "classification": {"name": classification, "color": _COLOURS[classification]},
+            "isLocked": True,
+        },
+    }
+
+
+def _field(row: FieldCount, calibration: Calibration) -> Feature:
+    feature = _annotation(
+        f"Field {row.field.name}",
+        "Field",
+        {"type": "Polygon", "coordinates": [_closed(_corners(row.field.rect), calibration)]},
+    )
+    measurements = {
+        "Count": row.count,
+        "Evaluable area mm^2": row.field.evaluable_mm2,
+        "Density per mm^2": row.per_mm2,
+    }
+    feature["properties"]["measurements"] = _finite(measurements, f"field {row.field.name}")
+    return feature
+
+
+def _corners(rect: Rect) -> Ring:
+    x0, y0, x1, y1 = rect.x0_um, rect.y0_um, rect.x1_um, rect.y1_um
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+
+
+def _vessel(specimen: str, vessel: Vessel, calibration: Calibration, assignment: Assignment | None) -> Feature:
+    kind = "Microvessel" if vessel.reason is None else "Rejected"
+    classification = kind if vessel.reason is None else f"{kind}: {vessel.reason.value}"
+    reason = why_not_counted(vessel, assignment)
+    metadata = {"vessel": vessel.name, "counted": "false" if reason else "true", "reason": reason}
+    if assignment is not None:
+        metadata |= {"field": ";".join(assignment.fields), "position": assignment.why_not or _INSIDE}
+    rings = [_closed(ring, calibration) for ring in (vessel.outline, *vessel.lumens)]
+    measurements = {name: getattr(vessel, key) for key, name in _MEASUREMENTS.items()}
+    return {
+        "geometry": {"type": "Polygon", "coordinates": rings},
+        "properties": {
+            "objectType": "detection",
+            "name": vessel.name,
+            "classification": {"name": classification, "color": _COLOURS[kind]},
+            "isLocked": False,
+            "measurements": _finite(measurements, f"{specimen}, vessel {vessel.name}"),
+            "metadata": metadata,
+        },
+    }
+
+
+def _finite(measurements: Mapping[str, float], whose: str) -> dict[str, float]:
+    for name, value in measurements.items():
+        if not math.isfinite(value):
+            raise StoreError(f"{whose}: the measure '{name}' is {value}, which is no result and cannot be stored")
+    return {name: value if isinstance(value, int) else float(value) for name, value in measurements.items()}
+
+
+def _detections(text: str, where: str) -> list[Feature]:
+    try:
+        features: list[Feature] = json.loads(text)["features"]
+        properties = [feature["properties"] for feature in features]
+        vessels = [own["objectType"] == "detection" and "vessel" in own["metadata"] for own in properties]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{where} is damaged or not written by mvd ({error!r}); run again to write it anew") from error
+    return list(compress(features, vessels))
+
+
+def _assignments(features: list[Feature]) -> dict[str, Assignment]:
+    assignments = {}
+    for feature in features:
+        metadata = feature["properties"]["metadata"]
+        if "position" in metadata:
+            position, names = metadata["position"], metadata.get("field", "")
+            why_not = None if position == _INSIDE else cast(Literal["outside fields", "border"], position)
+            assignments[metadata["vessel"]] = Assignment(tuple(names.split(";")) if names else (), why_not)
+    return assignments
+
+
+def _read_vessel(feature: Feature, calibration: Calibration, where: str) -> Vessel:
+    try:
+        properties = feature["properties"]
+        name, reason = properties["metadata"]["vessel"], properties["metadata"]["reason"]
+        measures = {key: float(properties["measurements"][label]) for key, label in _MEASUREMENTS.items()}
+        outline, *lumens = [_to_um(_to_px_ring(ring), calibration) for ring in feature["geometry"]["coordinates"]]
+    except (KeyError, TypeError, ValueError) as error:
+        label = str(feature.get("properties", {}).get("name", "without a name"))
+        raise StoreError(f"{where}: vessel {label} is damaged ({error}); run again to write it anew") from error
+    pieces = int(measures.pop("pieces"))
+    rule = Reason(reason) if reason in set(Reason) else None
+    return Vessel(name=name, outline=outline, lumens=tuple(lumens), pieces=pieces, reason=rule, **measures)
+
+
+def _to_px_ring(points: list[Any]) -> Ring:
+    ring = np.array(points[:-1], dtype=np.float64)
+    if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3 or not np.isfinite(ring).all():
+        raise ValueError("an outline is not a ring of points")
+    return ring

@@ -1,0 +1,134 @@
+"""One row of each study table, as a value. The order of the attributes is the order of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from mvd.counting import Assignment, FieldCount
+from mvd.vessels.model import Vessel
+
+TwoDecimals = Annotated[float, 2]
+FourDecimals = Annotated[float, 4]
+"""Columns written with a fixed number of decimals; other numbers have six significant digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class VesselRow:
+    """vessels.csv: everything that was found, counted or not. x0 to y1 is the bounding box."""
+
+    specimen: str
+    vessel: str
+    x_um: TwoDecimals
+    y_um: TwoDecimals
+    x0_um: TwoDecimals
+    y0_um: TwoDecimals
+    x1_um: TwoDecimals
+    y1_um: TwoDecimals
+    area_um2: TwoDecimals
+    lumen_area_um2: TwoDecimals
+    length_um: TwoDecimals
+    width_um: TwoDecimals
+    perimeter_um: TwoDecimals
+    mean_dab_od: FourDecimals
+    pieces: int
+    counted: bool
+    reason: str
+    """Why it is not counted: the counting rule's reason, "border" or "outside fields"; empty when counted."""
+    field: str
+    """Names of the fields it belongs to, joined with ";"."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """fields.csv. x, y is the top left corner."""
+
+    specimen: str
+    field: str
+    x_um: TwoDecimals
+    y_um: TwoDecimals
+    side_um: TwoDecimals
+    evaluable_mm2: float
+    count: int
+    per_mm2: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpecimenRow:
+    """results/specimens.csv. What could not be measured is None, and `reason` says why."""
+
+    specimen: str
+    patient: str
+    timepoint: str
+    status: str
+    reason: str = ""
+    fields: int | None = None
+    count: int | None = None
+    area_mm2: float | None = None
+    mvd_per_mm2: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    hotspot_per_mm2: float | None = None
+    involved_source: str | None = None
+    um_per_px: float | None = None
+    calibration_source: str | None = None
+    slide_sha256: str | None = None
+    protocol: str | None = None
+    version: str | None = None
+    response: str | None = None
+
+
+def vessel_rows(
+    specimen: str, vessels: Iterable[Vessel], *, assignments: Mapping[str, Assignment]
+) -> tuple[VesselRow, ...]:
+    """Rows of one specimen. A vessel without an assignment counts if the rule accepts it (no fields were placed)."""
+    return tuple(_vessel_row(specimen, vessel, assignments.get(vessel.name)) for vessel in vessels)
+
+
+def field_rows(specimen: str, counts: Iterable[FieldCount]) -> tuple[FieldRow, ...]:
+    return tuple(
+        FieldRow(
+            specimen=specimen,
+            field=row.field.name,
+            x_um=row.field.rect.x0_um,
+            y_um=row.field.rect.y0_um,
+            side_um=row.field.rect.width_um,
+            evaluable_mm2=row.field.evaluable_mm2,
+            count=row.count,
+            per_mm2=row.per_mm2,
+        )
+        for row in counts
+    )
+
+
+def why_not_counted(vessel: Vessel, assignment: Assignment | None) -> str:
+    """The reason in words, empty for a vessel that counts."""
+    if vessel.reason is not None:
+        return vessel.reason.value
+    return (assignment.why_not or "") if assignment else ""
+
+
+def _vessel_row(specimen: str, vessel: Vessel, assignment: Assignment | None) -> VesselRow:
+    bounds = vessel.bounds
+    reason = why_not_counted(vessel, assignment)
+    return VesselRow(
+        specimen=specimen,
+        vessel=vessel.name,
+        x_um=vessel.x_um,
+        y_um=vessel.y_um,
+        x0_um=bounds.x0_um,
+        y0_um=bounds.y0_um,
+        x1_um=bounds.x1_um,
+        y1_um=bounds.y1_um,
+        area_um2=vessel.area_um2,
+        lumen_area_um2=vessel.lumen_area_um2,
+        length_um=vessel.length_um,
+        width_um=vessel.width_um,
+        perimeter_um=vessel.perimeter_um,
+        mean_dab_od=vessel.mean_dab_od,
+        pieces=vessel.pieces,
+        counted=not reason,
+        reason=reason,
+        field=";".join(assignment.fields) if assignment else "",
+    )

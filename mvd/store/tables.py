@@ -1,0 +1,116 @@
+"""Rows to CSV and back, the same bytes every time.
+
+UTF-8 without a byte-order mark, commas, lines that end in "\\n" (not RFC 4180's CR LF: spreadsheets read both, and git
+and diff prefer this one), cells quoted only where they must be. An absent value is an empty cell. A text that a
+spreadsheet would run as a formula gets a leading apostrophe, which reading takes off again; numbers are left alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from mvd.errors import StoreError
+from mvd.store.atomic import read_whole
+from mvd.store.rows import FieldRow, SpecimenRow, VesselRow
+
+Row = TypeVar("Row", VesselRow, FieldRow, SpecimenRow)
+
+_FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
+"""What spreadsheets take for a formula (OWASP, CSV injection; with the full-width signs), behind any apostrophes: one
+more apostrophe can then always be told from those of the text itself."""
+
+_SIGNIFICANT_DIGITS = 6
+
+
+def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
+    """The table as CSV text, header first.
+
+    Raises
+    ------
+    StoreError
+        A number is not finite; what could not be measured must be None.
+    """
+    hints = get_type_hints(row_type, include_extras=True)
+    columns: dict[str, int | None] = {
+        name: get_args(hint)[1] if get_origin(hint) is Annotated else None for name, hint in hints.items()
+    }
+    lines = [list(columns), *([_cell(row, name, decimals) for name, decimals in columns.items()] for row in rows)]
+    return "".join(",".join(line) + "\n" for line in lines)
+
+
+def parse_table(row_type: type[Row], text: str, *, where: str) -> tuple[Row, ...]:
+    """Rows of a table that `table_text` wrote.
+
+    Raises
+    ------
+    StoreError
+        Another header, a row too long or too short, or a cell that is not what its column holds.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    names = [column.name for column in fields(row_type)]
+    try:
+        header, *records = reader
+    except (csv.Error, ValueError) as error:
+        raise StoreError(f"{where} is damaged ({error}); run again to write it anew") from error
+    if header != names:
+        raise StoreError(f"{where} has the columns {','.join(header)[:200]} instead of {','.join(names)}; run again")
+    hints = get_type_hints(row_type)
+    rows = []
+    for number, cells in enumerate(records, start=2):
+        try:
+            values = {name: _value(cell, hints[name]) for name, cell in zip(names, cells, strict=True)}
+        except ValueError as error:
+            raise StoreError(f"{where} row {number} is damaged ({error}); run again to write it anew") from error
+        rows.append(row_type(**values))
+    return tuple(rows)
+
+
+def read_table(row_type: type[Row], path: Path) -> tuple[Row, ...] | None:
+    """Rows of a table on disk, None if there is none."""
+    text = read_whole(path)
+    return None if text is None else parse_table(row_type, text, where=str(path))
+
+
+def _cell(row: VesselRow | FieldRow | SpecimenRow, name: str, decimals: int | None) -> str:
+    match value := getattr(row, name):
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            text = f"'{value}" if _FORMULA.match(value) else value
+            return '"' + text.replace('"', '""') + '"' if re.search(r'[",\r\n]|^\s|\s$', text) else text
+    number = float(value)
+    if not math.isfinite(number):
+        raise StoreError(f"{row.specimen}: {name} is {number}, which is no result; it must be left empty with a reason")
+    if decimals is not None:
+        return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0: no negative zero
+    if number == int(number):
+        return str(int(number))
+    return f"{Decimal(f'{number:.{_SIGNIFICANT_DIGITS}g}'):f}"
+
+
+def _value(cell: str, hint: Any) -> Any:
+    """A cell as its column's type; ValueError if it is none."""
+    kinds = get_args(hint) or (hint,)
+    if NoneType in kinds and not cell:
+        return None
+    if str in kinds:
+        return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+    if bool in kinds:
+        if cell not in ("true", "false"):
+            raise ValueError(f"'{cell[:40]}' is not true or false")
+        return cell == "true"
+    number = int(cell) if int in kinds else float(cell)
+    if not math.isfinite(number):
+        raise ValueError(f"'{cell}' is no result")
+    return number
