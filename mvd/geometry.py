@@ -116,6 +116,18 @@ class Raster:
             raise ValueError(f"grid is {self.pixels.shape[:2]}, pixels are {pixels.shape[:2]}")
         return Raster(pixels, self.x0_um, self.y0_um, self.um_per_px)
 
+    def crop(self, rect: Rect) -> Raster:
+        """The pixels whose centres lie in `rect`; at least one, the nearest."""
+        rows, columns = self.window(rect)
+        rows = slice(min(rows.start, self.pixels.shape[0] - 1), max(rows.stop, rows.start + 1))
+        columns = slice(min(columns.start, self.pixels.shape[1] - 1), max(columns.stop, columns.start + 1))
+        return Raster(
+            self.pixels[rows, columns],
+            self.x0_um + columns.start * self.um_per_px,
+            self.y0_um + rows.start * self.um_per_px,
+            self.um_per_px,
+        )
+
     def window(self, rect: Rect) -> tuple[slice, slice]:
         """Row and column slices of the pixels whose centres lie in `rect` (half-open), cut to the raster."""
         rows, columns = self.pixels.shape[:2]

@@ -27,7 +27,7 @@ DAB_STANDARD: Vector = (0.268, 0.570, 0.776)
 TISSUE_OD = 0.08
 """Mean OD over the channels above which a pixel holds stained matter; glass and empty lumens stay below it at any
 usual white balance (0.08 is 83 % transmission)."""
-_BLACK_OD = 1.5
+BLACK_OD = 1.5
 """A pixel that passes less than 3 % in every channel is ink, a mask or the stage, not stained tissue."""
 _GREY_CHROMA = 0.05
 """Spread of the channels over their mean: blue and brown reach 0.5 and more, a grey image only noise."""
@@ -116,18 +116,21 @@ def separate(pixels: Pixels, stains: Stains) -> FloatImage:
     return out
 
 
-def estimate_stains(pixels: Pixels, *, um_per_px: float, vectors: Literal["slide", "h-dab"] = "slide") -> Stains:
+def estimate_stains(
+    pixels: Pixels, white: Vector, *, um_per_px: float, vectors: Literal["slide", "h-dab"] = "slide"
+) -> Stains:
     """Stain vectors of a slide from a sample of its tissue.
 
     Parameters
     ----------
     pixels
         (rows, columns, 3) RGB sample of the tissue, at about the resolution at which vessels are found.
-    vectors
-        ``"h-dab"`` measures only the white point and keeps the standard vectors.
-
+    white
+        White point, from a part of the slide that shows glass (`measure_white`).
     um_per_px
         Pixel size of the sample.
+    vectors
+        ``"h-dab"`` keeps the standard vectors.
 
     Raises
     ------
@@ -142,11 +145,10 @@ def estimate_stains(pixels: Pixels, *, um_per_px: float, vectors: Literal["slide
     the blue side, nuclei against what lies between them; DAB is the OD direction at the brown end of what rises
     clearly above its surroundings in brown.
     """
-    white = measure_white(pixels)
     smooth = cv2.GaussianBlur(pixels, (0, 0), _SMOOTH_UM / um_per_px)
     density = optical_density(smooth, white)
     total = density.mean(axis=2)
-    stained = (total > TISSUE_OD) & (density.min(axis=2) < _BLACK_OD)
+    stained = (total > TISSUE_OD) & (density.min(axis=2) < BLACK_OD)
     if int(stained.sum()) < _MIN_STAINED_PX:
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
     chroma = np.ptp(density[stained], axis=1) / total[stained]

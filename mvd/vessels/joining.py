@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
-from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, clear
+from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, is_clear
 from mvd.vessels.pieces import Labels
 
 Positions = NDArray[np.int32]
@@ -132,7 +132,7 @@ def join_pieces(labels: Labels, maps: StainMaps, *, levels: StainLevels, rule: C
     gaps = find_gaps(labels, max(rule.join_gap_um / _PALE_COST, _TOUCHING_UM))
     joins = [_is_one_wall(gaps, i, labels, maps.dab > levels.weak, rule.join_gap_um) for i in range(len(gaps.first))]
     bridges = gaps.take(np.array(joins, bool))
-    lumens, walls = _walled_lumens(labels, clear(maps), rule.max_lumen_width_um)
+    lumens, walls = _walled_lumens(labels, is_clear(maps), rule.max_lumen_width_um)
     links = [(int(a), int(b)) for a, b in zip(bridges.first, bridges.second, strict=True)]
     links += [(int(wall[0]), int(piece)) for wall in walls for piece in wall[1:]]
     group = _number_groups(size, links)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mvd.protocol import CountingRule
 from mvd.vessels.maps import StainLevels
 from mvd.vessels.measure import Measured
@@ -46,6 +49,15 @@ def judge(found: Measured, rule: CountingRule, levels: StainLevels) -> Reason | 
     ):
         if applies:
             return reason
+    return None
+
+
+def judge_place(bone_distance_um: NDArray[np.float32], rule: CountingRule) -> Reason | None:
+    """Whether an object lies in bone or along its edge, from the distances of its outline's corners to bone."""
+    if float(np.mean(bone_distance_um == 0)) > 0.5:
+        return Reason.IN_BONE
+    if float(np.mean(bone_distance_um <= rule.bone_edge_um)) > 0.5:
+        return Reason.BONE_EDGE
     return None
 
 

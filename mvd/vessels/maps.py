@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Raster
-from mvd.stains import TISSUE_OD, Stains, optical_density, separate
+from mvd.stains import BLACK_OD, TISSUE_OD, Stains, optical_density, separate
 
 WORK_UM_PER_PX = 0.5
 """Pixel size at which vessels are found: a capillary wall (1-2 µm) spans two to four pixels, and every scanner's
@@ -82,7 +82,7 @@ def measure_levels(samples: list[StainMaps]) -> StainLevels:
     StainError
         The samples hold no tissue.
     """
-    tissue = [sample.total > TISSUE_OD for sample in samples]
+    tissue = [(sample.total > TISSUE_OD) & (sample.total < BLACK_OD) for sample in samples]
     dab = np.concatenate([s.dab[t] for s, t in zip(samples, tissue, strict=True)])
     if not len(dab):
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
@@ -135,6 +135,6 @@ def _otsu(values: NDArray[np.float32]) -> float:
     return float(level) * step
 
 
-def clear(maps: StainMaps) -> Mask:
+def is_clear(maps: StainMaps) -> Mask:
     """Where the section is as clear as glass: lumens, fat, gaps."""
     return maps.total < TISSUE_OD
