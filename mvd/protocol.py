@@ -53,8 +53,8 @@ class CountingRule(_Section):
         20.0,
         ge=0,
         le=1000,
-        description="smallest stained area of a vessel; 20 µm² is a disc of 5 µm, the thinnest endothelial cell "
-        "cut across",
+        description="smallest area of a vessel, its lumen included; 20 µm² is a disc of 5 µm, the thinnest "
+        "endothelial cell cut across",
     )
     max_lumen_width_um: float = Field(
         50.0,

@@ -98,7 +98,7 @@ def measure_white(pixels: Pixels) -> Vector:
 def _density_table(white: Vector) -> NDArray[np.float32]:
     """(1, 256, 3) lookup from intensity to OD."""
     levels = np.maximum(np.arange(256, dtype=np.float64), 1.0)[:, None]
-    return (-np.log10(levels / np.asarray(white)))[None].astype(np.float32)
+    return np.asarray(-np.log10(levels / np.asarray(white))[None], np.float32)
 
 
 def optical_density(pixels: Pixels, white: Vector) -> FloatImage:
@@ -145,7 +145,7 @@ def estimate_stains(
     the blue side, nuclei against what lies between them; DAB is the OD direction at the brown end of what rises
     clearly above its surroundings in brown.
     """
-    smooth = cv2.GaussianBlur(pixels, (0, 0), _SMOOTH_UM / um_per_px)
+    smooth = np.asarray(cv2.GaussianBlur(pixels, (0, 0), _SMOOTH_UM / um_per_px), np.uint8)
     density = optical_density(smooth, white)
     total = density.mean(axis=2)
     stained = (total > TISSUE_OD) & (density.min(axis=2) < BLACK_OD)
@@ -208,7 +208,7 @@ def _red_blue_angle_deg(density: FloatImage) -> NDArray[np.float64]:
 
 
 def _directions(density: FloatImage) -> FloatImage:
-    return density / np.maximum(np.linalg.norm(density, axis=1, keepdims=True), 1e-6).astype(np.float32)
+    return np.asarray(density / np.maximum(np.linalg.norm(density, axis=1, keepdims=True), 1e-6), np.float32)
 
 
 def _unit(vector: NDArray[np.floating] | Vector) -> Vector:

@@ -145,7 +145,7 @@ def _even(total: FloatImage, solid: Mask, sigma_um: float, share: float) -> Mask
     """Where the density varies less than `share` of what it does in most of the tissue."""
     mean, mean_square = _within(total, solid, sigma_um), _within(total**2, solid, sigma_um)
     texture = np.sqrt(np.maximum(mean_square - mean**2, 0))
-    return solid & (texture < share * float(np.percentile(texture[solid], 75)))
+    return np.asarray(solid & (texture < share * float(np.percentile(texture[solid], 75))), bool)
 
 
 def _within(values: FloatImage, mask: Mask, sigma_um: float) -> FloatImage:
@@ -179,7 +179,7 @@ def _holes_filled(mask: Mask, max_mm2: float) -> Mask:
     size = np.bincount(labels.ravel(), minlength=count) * OVERVIEW_UM_PER_PX**2 / 1e6
     fill = size < max_mm2
     fill[rim] = False
-    return mask | (fill[labels] & ~mask)
+    return np.asarray(mask | (fill[labels] & ~mask), bool)
 
 
 def _without_small(mask: Mask, min_mm2: float) -> Mask:

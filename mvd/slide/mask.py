@@ -19,8 +19,8 @@ def read_mask(path: Path) -> NDArray[Any]:
     SlideError
         No such file, or not an image.
     """
-    import tifffile
-    from PIL import Image, UnidentifiedImageError
+    import tifffile  # noqa: PLC0415  (only masks need these here)
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
     if not path.is_file():
         raise SlideError(f"{path.name}: no such file; put it there or empty the cell 'involved'")

@@ -7,12 +7,14 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
-from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, is_clear
+from mvd.stains import TISSUE_OD
+from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.pieces import Labels
 
 Positions = NDArray[np.int32]
@@ -32,11 +34,13 @@ not; between the two the gap that is bridged grows evenly."""
 _MIN_ELONGATION = 0.3
 """(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction. A wall of 3 µm within
 the reach has 0.33, a disc 0."""
-_LUMEN_WALL_UM = 2.0
-"""Stain this close to a lumen is its wall."""
-_LUMEN_WALL_SHARE = 0.4
+_LUMEN_WALL_UM = 2.5
+"""Stain this close to a lumen is its wall: the blur of the edge and half a wall."""
+_LUMEN_WALL_SHARE = 0.45
 """Share of a lumen's edge that must be stained for the pieces there to be one wall; fat cells with a capillary
 beside them stay below."""
+_LUMEN_LEVELS = (0.0, 0.3, 0.45)
+"""Shares of the tissue's median density below which a region may be lumen: glass, plasma, plasma with red cells."""
 _MIN_LUMEN_UM2 = 8.0
 """Clear specks smaller than this are not lumens (a red cell covers 40 µm²)."""
 
@@ -87,9 +91,7 @@ def _meetings(
     a, b, pa, pb = owner[here][meet], owner[there][meet], source[here][meet], source[there][meet]
     swap = a > b
     first, second = np.where(swap, b, a), np.where(swap, a, b)
-    p, q = (
-        np.stack(np.divmod(np.where(flip, pb, pa), columns), axis=1).astype(np.int32) for flip in (swap, ~swap)
-    )
+    p, q = (np.stack(np.divmod(np.where(flip, pb, pa), columns), axis=1).astype(np.int32) for flip in (swap, ~swap))
     return first, second, p, q
 
 
@@ -130,9 +132,10 @@ def join_pieces(labels: Labels, maps: StainMaps, *, levels: StainLevels, rule: C
     """
     size = int(labels.max()) + 1
     gaps = find_gaps(labels, max(rule.join_gap_um / _PALE_COST, _TOUCHING_UM))
-    joins = [_is_one_wall(gaps, i, labels, maps.dab > levels.weak, rule.join_gap_um) for i in range(len(gaps.first))]
+    pale = maps.dab > levels.weak
+    joins = [_is_one_wall(gaps, i, labels, pale, rule.join_gap_um) for i in range(len(gaps.first))]
     bridges = gaps.take(np.array(joins, bool))
-    lumens, walls = _walled_lumens(labels, is_clear(maps), rule.max_lumen_width_um)
+    lumens, walls = _walled_lumens(labels, maps, levels, rule.max_lumen_width_um)
     links = [(int(a), int(b)) for a, b in zip(bridges.first, bridges.second, strict=True)]
     links += [(int(wall[0]), int(piece)) for wall in walls for piece in wall[1:]]
     group = _number_groups(size, links)
@@ -188,7 +191,8 @@ def _direction(labels: Labels, piece: int, end: NDArray[np.int32]) -> NDArray[np
     reach = round(_REACH_UM / WORK_UM_PER_PX)
     (row, column) = end.tolist()
     top, left = max(row - reach, 0), max(column - reach, 0)
-    points = np.argwhere(labels[top : row + reach + 1, left : column + reach + 1] == piece) + (top - row, left - column)
+    found = np.argwhere(labels[top : row + reach + 1, left : column + reach + 1] == piece)
+    points = found - np.array([row - top, column - left])
     points = points[np.hypot(*points.T) <= reach].astype(np.float64)
     if len(points) < 3:
         return None
@@ -197,25 +201,33 @@ def _direction(labels: Labels, piece: int, end: NDArray[np.int32]) -> NDArray[np
     return vectors[:, 1] if (major - minor) / (major + minor) >= _MIN_ELONGATION else None
 
 
-def _walled_lumens(labels: Labels, clear_mask: Mask, max_width_um: float) -> tuple[Labels, list[NDArray[np.int32]]]:
-    """Clear regions with stain round most of their edge, and the pieces round each."""
-    disc = _disc(1.0)
-    opened = cv2.morphologyEx((clear_mask & (labels == 0)).astype(np.uint8), cv2.MORPH_OPEN, disc)
-    _, found, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(opened, 4, cv2.CV_32S, cv2.CCL_WU)
-    lumens = np.zeros_like(found)
+def _walled_lumens(
+    labels: Labels, maps: StainMaps, levels: StainLevels, max_width_um: float
+) -> tuple[Labels, list[NDArray[np.int32]]]:
+    """Pale regions with stain round most of their edge, and the pieces round each.
+
+    Looked for from the clearest to the palest level: a lumen may hold plasma or leak into clear stroma.
+    """
+    near_stain = cv2.dilate((labels > 0).astype(np.uint8), _disc(_LUMEN_WALL_UM)) > 0
+    lumens = np.zeros_like(labels)
     walls: list[NDArray[np.int32]] = []
-    for number, (left, top, width, height, pixels) in enumerate(stats.tolist()):
-        area_um2 = pixels * WORK_UM_PER_PX**2
-        # A lumen cut lengthwise may be ten times as long as it is wide.
-        if number == 0 or not _MIN_LUMEN_UM2 <= area_um2 <= 10 * max_width_um**2:
-            continue
-        box = _around(left, top, width, height)
-        lumen = found[box] == number
-        rim = (cv2.dilate(lumen.astype(np.uint8), _disc(_LUMEN_WALL_UM)) > 0) & ~lumen
-        touched = labels[box][rim]
-        if float(np.mean(touched > 0)) >= _LUMEN_WALL_SHARE:
-            walls.append(np.unique(touched[touched > 0]))
-            lumens[box][lumen] = len(walls)
+    for share in _LUMEN_LEVELS:
+        pale = maps.total < max(TISSUE_OD, share * levels.tissue)
+        free = (pale & (labels == 0) & (lumens == 0)).astype(np.uint8)
+        opened = cv2.morphologyEx(free, cv2.MORPH_OPEN, _disc(1.0))
+        _, found, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(opened, 4, cv2.CV_32S, cv2.CCL_WU)
+        for number, (left, top, width, height, pixels) in enumerate(stats.tolist()):
+            area_um2 = pixels * WORK_UM_PER_PX**2
+            # A lumen cut lengthwise may be ten times as long as it is wide.
+            if number == 0 or not _MIN_LUMEN_UM2 <= area_um2 <= 10 * max_width_um**2:
+                continue
+            box = _around(left, top, width, height)
+            lumen = ndimage.binary_fill_holes(found[box] == number)  # red cells float in it
+            rim = lumen & (cv2.erode(lumen.astype(np.uint8), _disc(0.5)) == 0)
+            if float(np.mean(near_stain[box][rim])) >= _LUMEN_WALL_SHARE:
+                reached = labels[box][cv2.dilate(lumen.astype(np.uint8), _disc(_LUMEN_WALL_UM)) > 0]
+                walls.append(np.unique(reached[reached > 0]))
+                lumens[box][lumen & (labels[box] == 0)] = len(walls)
     return lumens, walls
 
 

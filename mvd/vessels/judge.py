@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.protocol import CountingRule
+from mvd.tissue import OVERVIEW_UM_PER_PX
 from mvd.vessels.maps import StainLevels
 from mvd.vessels.measure import Measured
 from mvd.vessels.model import Reason
@@ -20,7 +21,7 @@ from mvd.vessels.model import Reason
 _BLACK = (0.6, 0.45)
 """Haematoxylin over DAB, and red OD, of the denser half of the stain: beyond both it is black, not brown. DAB over a
 nucleus reaches one or the other, not both."""
-_GOLDEN_H_SHARE = -0.08
+_GOLDEN_H_SHARE = -0.18
 """Haematoxylin over DAB of the denser half of the stain below which it is yellower than the slide's DAB
 (haemosiderin). The three colour limits part pigment from wall in simulated sections of drawn stain vectors."""
 _HAZE_SLOPE_PER_UM = 0.10
@@ -29,6 +30,14 @@ _CELL_DIAMETER_UM = (6.5, 14.0)
 """Progenitors and blasts measure 8-12 µm; the outline of their stain may be a micrometre or two off."""
 _CELL_ASPECT = 0.6
 """Shorter over longer side of a cell that is still round."""
+_RIM_DIAMETER_UM = (4.0, 12.5)
+"""Of the circle along the middle of a stained rim: the nucleus of a lymphoid cell (5-7 µm) and its membrane."""
+_MAX_RIM_RESIDUAL_UM = 1.15
+"""Spread of stain about that circle: a membrane's 1-2 µm with its blur; a filled or bent shape has more."""
+_MIN_RIM_COVER = 0.45
+"""Share of the rim that is seen."""
+_MAX_CLEAR_SHARE = 0.05
+"""A nucleus lets no clear light through."""
 _NUCLEAR_SHARE = 0.55
 """Of the slide's nuclear level: a nucleus that is partly out of the section or covered by stain still exceeds it,
 plasma and empty lumen do not."""
@@ -44,7 +53,7 @@ def judge(found: Measured, rule: CountingRule, levels: StainLevels) -> Reason | 
         (Reason.LARGE_VESSEL, found.lumen_width_um > rule.max_lumen_width_um),
         (Reason.MEGAKARYOCYTE, _is_megakaryocyte(found, levels)),
         (Reason.SINGLE_CELL, rule.single_cells == "reject" and _is_single_cell(found, levels)),
-        (Reason.TOO_SMALL, found.area_um2 < rule.min_area_um2),
+        (Reason.TOO_SMALL, found.area_um2 + found.lumen_area_um2 < rule.min_area_um2),
         (Reason.NO_LUMEN, rule.lumen_required and found.lumen_area_um2 == 0),
     ):
         if applies:
@@ -56,7 +65,7 @@ def judge_place(bone_distance_um: NDArray[np.float32], rule: CountingRule) -> Re
     """Whether an object lies in bone or along its edge, from the distances of its outline's corners to bone."""
     if float(np.mean(bone_distance_um == 0)) > 0.5:
         return Reason.IN_BONE
-    if float(np.mean(bone_distance_um <= rule.bone_edge_um)) > 0.5:
+    if float(np.median(bone_distance_um)) <= rule.bone_edge_um + OVERVIEW_UM_PER_PX:
         return Reason.BONE_EDGE
     return None
 
@@ -68,9 +77,18 @@ def _is_pigment(found: Measured) -> bool:
 
 
 def _is_single_cell(found: Measured, levels: StainLevels) -> bool:
-    """A round cell of a progenitor's size, without a lumen, with its own nucleus inside."""
+    """A round cell of a progenitor's size with its own nucleus: stained all over, or round its rim or a part of it."""
     low, high = _CELL_DIAMETER_UM
-    return low <= found.hull_diameter_um <= high and found.hull_aspect >= _CELL_ASPECT and _has_nucleus(found, levels)
+    whole = low <= found.hull_diameter_um <= high and found.hull_aspect >= _CELL_ASPECT and _has_nucleus(found, levels)
+    rim = found.rim
+    ringed = (
+        _RIM_DIAMETER_UM[0] <= rim.diameter_um <= _RIM_DIAMETER_UM[1]
+        and rim.residual_um <= _MAX_RIM_RESIDUAL_UM
+        and rim.cover >= _MIN_RIM_COVER
+        and rim.inside_h_od > _NUCLEAR_SHARE * levels.nuclear
+        and rim.inside_clear_share < _MAX_CLEAR_SHARE
+    )
+    return whole or ringed
 
 
 def _is_megakaryocyte(found: Measured, levels: StainLevels) -> bool:
@@ -81,7 +99,7 @@ def _is_megakaryocyte(found: Measured, levels: StainLevels) -> bool:
 
 def _has_nucleus(found: Measured, levels: StainLevels) -> bool:
     """Nucleus, not lumen, fills the inner half."""
-    return found.core_h_od > _NUCLEAR_SHARE * levels.nuclear and found.core_clear_share < 0.05
+    return found.core_h_od > _NUCLEAR_SHARE * levels.nuclear and found.core_clear_share < _MAX_CLEAR_SHARE
 
 
 def _is_one_body(found: Measured) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.errors import StainError
-from mvd.geometry import FloatImage, Mask, Raster
+from mvd.geometry import FloatImage, Raster
 from mvd.stains import BLACK_OD, TISSUE_OD, Stains, optical_density, separate
 
 WORK_UM_PER_PX = 0.5
@@ -56,6 +56,8 @@ class StainLevels:
     """… from places at least this dense."""
     nuclear: float
     """Haematoxylin: parts nuclei from what lies between them (Otsu)."""
+    tissue: float
+    """Total: median of the tissue."""
     stained_share: float
     """Share of the tissue above `low`."""
 
@@ -63,13 +65,13 @@ class StainLevels:
 def stain_maps(region: Raster, stains: Stains) -> StainMaps:
     """Densities of an RGB region at `WORK_UM_PER_PX`."""
     sigma = _SMOOTH_UM / WORK_UM_PER_PX
-    pixels = cv2.GaussianBlur(np.ascontiguousarray(region.pixels), (0, 0), sigma)
+    pixels = np.asarray(cv2.GaussianBlur(np.ascontiguousarray(region.pixels), (0, 0), sigma), np.uint8)
     parts = separate(pixels, stains)
     density = optical_density(pixels, stains.white)
     return StainMaps(
         dab=np.ascontiguousarray(parts[..., 1]),
         haematoxylin=np.ascontiguousarray(parts[..., 0]),
-        total=cv2.transform(density, np.full((1, 3), 1 / 3, np.float32)),
+        total=np.asarray(cv2.transform(density, np.full((1, 3), 1 / 3, np.float32)), np.float32),
         red=np.ascontiguousarray(density[..., 0]),
     )
 
@@ -100,6 +102,7 @@ def measure_levels(samples: list[StainMaps]) -> StainLevels:
         low=low,
         high=high,
         nuclear=_otsu(counterstain) if len(counterstain) else 0.0,
+        tissue=float(np.median(np.concatenate([s.total[t] for s, t in zip(samples, tissue, strict=True)]))),
         stained_share=float(np.mean(dab > low)),
     )
 
@@ -119,7 +122,7 @@ def _typical_peak(samples: list[StainMaps], cut: float) -> float:
     for sample in samples:
         count, labels, stats, _ = cv2.connectedComponentsWithStats((sample.dab > cut).astype(np.uint8), connectivity=8)
         reached = np.zeros(count, np.float32)
-        np.maximum.at(reached, labels.ravel(), sample.dab.ravel())
+        np.maximum.at(reached, np.asarray(labels, np.int32).ravel(), sample.dab.ravel())
         large = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2 >= _MIN_SAMPLE_UM2
         large[0] = False
         peaks.append(reached[large])
@@ -133,8 +136,3 @@ def _otsu(values: NDArray[np.float32]) -> float:
     scaled = np.clip(np.rint(values / step), 0, 255).astype(np.uint8)
     level, _ = cv2.threshold(scaled.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
     return float(level) * step
-
-
-def is_clear(maps: StainMaps) -> Mask:
-    """Where the section is as clear as glass: lumens, fat, gaps."""
-    return maps.total < TISSUE_OD
