@@ -34,11 +34,16 @@ not; between the two the gap that is bridged grows evenly."""
 _MIN_ELONGATION = 0.3
 """(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction. A wall of 3 µm within
 the reach has 0.33, a disc 0."""
-_LUMEN_WALL_UM = 2.5
+LUMEN_WALL_UM = 2.5
 """Stain this close to a lumen is its wall: the blur of the edge and half a wall."""
+LUMEN_OPENING_UM = 1.0
+"""Clear clefts thinner than twice this are shrinkage between cells, not lumen."""
 _LUMEN_WALL_SHARE = 0.45
 """Share of a lumen's edge that must be stained for the pieces there to be one wall; fat cells with a capillary
 beside them stay below."""
+_MAX_ONE_SIDEDNESS = 0.5
+"""Length of the mean direction from a lumen's middle to its stained edge: 0 all round, 0.3 with a quarter missing, 0.64
+for a wall along one side (the mean of a half circle, 2/π)."""
 _LUMEN_LEVELS = (0.0, 0.3, 0.45)
 """Shares of the tissue's median density below which a region may be lumen: glass, plasma, plasma with red cells."""
 _MIN_LUMEN_UM2 = 8.0
@@ -208,13 +213,13 @@ def _walled_lumens(
 
     Looked for from the clearest to the palest level: a lumen may hold plasma or leak into clear stroma.
     """
-    near_stain = cv2.dilate((labels > 0).astype(np.uint8), _disc(_LUMEN_WALL_UM)) > 0
+    near_stain = cv2.dilate((labels > 0).astype(np.uint8), disc(LUMEN_WALL_UM)) > 0
     lumens = np.zeros_like(labels)
     walls: list[NDArray[np.int32]] = []
     for share in _LUMEN_LEVELS:
         pale = maps.total < max(TISSUE_OD, share * levels.tissue)
         free = (pale & (labels == 0) & (lumens == 0)).astype(np.uint8)
-        opened = cv2.morphologyEx(free, cv2.MORPH_OPEN, _disc(1.0))
+        opened = cv2.morphologyEx(free, cv2.MORPH_OPEN, disc(LUMEN_OPENING_UM))
         _, found, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(opened, 4, cv2.CV_32S, cv2.CCL_WU)
         for number, (left, top, width, height, pixels) in enumerate(stats.tolist()):
             area_um2 = pixels * WORK_UM_PER_PX**2
@@ -223,23 +228,36 @@ def _walled_lumens(
                 continue
             box = _around(left, top, width, height)
             lumen = ndimage.binary_fill_holes(found[box] == number)  # red cells float in it
-            rim = lumen & (cv2.erode(lumen.astype(np.uint8), _disc(0.5)) == 0)
-            if float(np.mean(near_stain[box][rim])) >= _LUMEN_WALL_SHARE:
-                reached = labels[box][cv2.dilate(lumen.astype(np.uint8), _disc(_LUMEN_WALL_UM)) > 0]
+            rim = lumen & (cv2.erode(lumen.astype(np.uint8), disc(0.5)) == 0)
+            if _is_walled(rim, near_stain[box]):
+                reached = labels[box][cv2.dilate(lumen.astype(np.uint8), disc(LUMEN_WALL_UM)) > 0]
                 walls.append(np.unique(reached[reached > 0]))
                 lumens[box][lumen & (labels[box] == 0)] = len(walls)
     return lumens, walls
 
 
+def _is_walled(rim: Mask, near_stain: Mask) -> bool:
+    """Whether stain goes round a lumen: along enough of its edge, and not on one side of it only."""
+    points = np.argwhere(rim)
+    stained = near_stain[rim]
+    if float(np.mean(stained)) < _LUMEN_WALL_SHARE:
+        return False
+    towards = (points - points.mean(axis=0))[stained]
+    length = np.hypot(towards[:, 0], towards[:, 1])
+    directions = towards / np.maximum(length, 1e-9)[:, None]
+    return float(np.hypot(*directions.mean(axis=0))) <= _MAX_ONE_SIDEDNESS
+
+
 def _around(left: int, top: int, width: int, height: int) -> tuple[slice, slice]:
     """A box with room for the wall; slices past the end are cut by numpy."""
-    margin = round(_LUMEN_WALL_UM / WORK_UM_PER_PX) + 1
+    margin = round(LUMEN_WALL_UM / WORK_UM_PER_PX) + 1
     return (
         slice(max(top - margin, 0), top + height + margin),
         slice(max(left - margin, 0), left + width + margin),
     )
 
 
-def _disc(radius_um: float) -> NDArray[np.uint8]:
+def disc(radius_um: float) -> NDArray[np.uint8]:
+    """Structuring element."""
     size = 2 * round(radius_um / WORK_UM_PER_PX) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

@@ -12,16 +12,17 @@ from scipy.ndimage import find_objects
 
 from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
-from mvd.vessels.joining import Joined, line_between
+from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, disc, line_between
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.outline import shoelace, trace, well_composed
 from mvd.vessels.pieces import Labels
-from mvd.vessels.shape import Rim, centroid, convex_hull, fit_rim, length_px, perimeter_um, widest_um
+from mvd.vessels.shape import Rim, centroid, convex_hull, depth, fit_rim, length_px, perimeter_um, widest_um
 
 _MIN_HOLE_UM2 = 3.0
 """Enclosed gaps smaller than this are texture of the stain, not a lumen."""
 _ISLAND_UM = 20.0
 """A gap wider than this inside a loop of stain is lumen only if it is clear; else it is tissue between branches."""
+_MARGIN_PX = round(LUMEN_WALL_UM / WORK_UM_PER_PX) + 2
 _PX_UM2 = WORK_UM_PER_PX**2
 
 
@@ -91,20 +92,30 @@ def measure_objects(labels: Labels, joined: Joined, maps: StainMaps, levels: Sta
         if place is None or reached[number] < levels.high:
             continue
         box = _with_margin(place)
-        stained, lumen = group[box] == number, lumens[box] == number
+        stained = group[box] == number
+        lumen = _up_to_wall(lumens[box] == number, stained)
         solid = stained | lumen
         for i in bridges.get(number, ()):
             _draw_bridge(solid, joined.bridges.p[i], joined.bridges.q[i], box)
-        view = _View(box, stained, well_composed(solid), lumen & ~stained, int(number_of_pieces[number]))
+        view = _View(box, stained, well_composed(solid), lumen, int(number_of_pieces[number]))
         found.append(_measure(view, maps, slope, levels))
     return found
+
+
+def _up_to_wall(lumen: Mask, stained: Mask) -> Mask:
+    """A lumen's clear middle grown through the blur of its edge to the stained wall, where there is one."""
+    if not lumen.any():
+        return lumen
+    grown, wall = (cv2.dilate(mask.astype(np.uint8), disc(LUMEN_WALL_UM)) > 0 for mask in (lumen, stained))
+    edge = cv2.dilate(lumen.astype(np.uint8), disc(LUMEN_OPENING_UM)) > 0
+    return np.asarray(((grown & wall) | edge) & ~stained, bool)
 
 
 def _with_margin(place: tuple[slice, ...]) -> tuple[slice, slice]:
     rows, columns = place
     return (
-        slice(max(rows.start - 2, 0), rows.stop + 2),
-        slice(max(columns.start - 2, 0), columns.stop + 2),
+        slice(max(rows.start - _MARGIN_PX, 0), rows.stop + _MARGIN_PX),
+        slice(max(columns.start - _MARGIN_PX, 0), columns.stop + _MARGIN_PX),
     )
 
 
@@ -124,13 +135,10 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
     box, stained = view.box, view.stained
     haematoxylin, dab = maps.haematoxylin[box], maps.dab[box]
     lumen = view.open_lumen | _closed_lumens(view, maps, levels)
-    filled = view.solid | lumen
+    filled = well_composed(view.solid | lumen)
     rings = trace(filled)
     outline = max(rings, key=shoelace)
-    inside = np.asarray(cv2.distanceTransform(np.pad(filled, 1).astype(np.uint8), cv2.DIST_L2, 5), np.float32)[
-        1:-1, 1:-1
-    ]
-    length_um = length_px(filled, inside) * WORK_UM_PER_PX
+    length_um = length_px(filled, depth(filled)) * WORK_UM_PER_PX
     outline_area_um2 = shoelace(outline) * _PX_UM2
     values = dab[stained]
     peak = float(np.percentile(values, 95))
