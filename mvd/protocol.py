@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
@@ -170,10 +171,10 @@ class Protocol(_Section):
             if isinstance(value, _Section):
                 intro = (type(value).__doc__ or "").strip()
                 entries = "\n".join(_entry(k, f.description, getattr(value, k)) for k, f in _fields(value))
-                sections.append(f"[{key}]\n# {intro}\n{entries}")
+                sections.append(f"# {intro}\n[{key}]\n{entries}")
             else:
                 top.append(_entry(key, field.description, value))
-        return "\n".join(top) + "\n\n" + "\n\n".join(sections) + "\n"
+        return "\n".join(top) + "\n" + "\n".join(sections)
 
 
 def _fields(section: _Section) -> Iterator[tuple[str, Any]]:
@@ -184,7 +185,8 @@ def _entry(key: str, description: str | None, value: object) -> str:
     # JSON's strings, numbers, booleans and flat lists are TOML's too, but for one character that TOML wants escaped.
     literal = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
     literal = literal.replace("\x7f", "\\u007f")
-    return f"{key} = {literal}  # {description}"
+    comment = textwrap.fill(description or "", 100, initial_indent="# ", subsequent_indent="#   ")
+    return f"{comment}\n{key} = {literal}\n"
 
 
 def _explain(error: ValidationError) -> Iterator[str]:

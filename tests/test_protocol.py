@@ -39,11 +39,12 @@ def test_an_empty_file_is_the_default_protocol() -> None:
 
 
 def test_the_written_protocol_explains_every_key() -> None:
-    lines = [line for line in Protocol().to_toml().splitlines() if line and line[0] not in "#["]
-    assert len(lines) == 2 + sum(
+    lines = Protocol().to_toml().splitlines()
+    keys = [number for number, line in enumerate(lines) if line and line[0] not in "#["]
+    assert len(keys) == 2 + sum(
         len(section) for section in tomllib.loads(Protocol().to_toml()).values() if isinstance(section, dict)
     )
-    assert all("  # " in line for line in lines)
+    assert all(lines[number - 1].startswith("# ") for number in keys)
 
 
 def test_the_defaults_are_the_studys() -> None:

@@ -45,8 +45,9 @@ def find_vessels(
         return ()
     joined = join_pieces(pieces, maps, levels=levels, rule=rule)
     away = None if bone is None else _distance_um(bone)
+    objects = measure_objects(pieces, joined, maps, levels=levels, part=rule.branches == "separate")
     vessels = []
-    for number, found in enumerate(measure_objects(pieces, joined, maps, levels), start=1):
+    for number, found in enumerate(objects, start=1):
         outline = _place(found.outline, region)
         reason = judge(found, rule, levels) or (away and judge_place(_sample(away, outline), rule))
         vessels.append(_vessel(f"v{number:05d}", found, reason or None, region))

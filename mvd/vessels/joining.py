@@ -38,14 +38,13 @@ LUMEN_WALL_UM = 2.5
 """Stain this close to a lumen is its wall: the blur of the edge and half a wall."""
 LUMEN_OPENING_UM = 1.0
 """Clear clefts thinner than twice this are shrinkage between cells, not lumen."""
-_LUMEN_WALL_SHARE = 0.45
-"""Share of a lumen's edge that must be stained for the pieces there to be one wall; fat cells with a capillary
-beside them stay below."""
 _MAX_ONE_SIDEDNESS = 0.5
 """Length of the mean direction from a lumen's middle to its stained edge: 0 all round, 0.3 with a quarter missing, 0.64
 for a wall along one side (the mean of a half circle, 2/π)."""
-_LUMEN_LEVELS = (0.0, 0.3, 0.45)
-"""Shares of the tissue's median density below which a region may be lumen: glass, plasma, plasma with red cells."""
+_LUMEN_LEVELS = ((0.0, 0.45), (0.3, 0.6), (0.45, 0.7))
+"""What may be lumen: total density below this share of the tissue's median (glass; plasma; plasma with red cells), and
+the share of its edge that must then be stained. The paler the region, the more wall: stroma is pale too, and fat cells
+with a capillary beside them are clear."""
 _MIN_LUMEN_UM2 = 8.0
 """Clear specks smaller than this are not lumens (a red cell covers 40 µm²)."""
 
@@ -183,11 +182,12 @@ def _is_one_wall(gaps: Gaps, i: int, labels: Labels, pale: Mask, join_gap_um: fl
     return cost <= join_gap_um * float(np.interp(alignment, _ALIGNMENT, (0.0, full)))
 
 
-def line_between(p: NDArray[np.int32], q: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def line_between(p: NDArray[np.int32], q: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of the pixels strictly between two pixels, at least one."""
     steps = int(np.abs(q - p).max())
     t = np.arange(1, max(steps, 2)) / max(steps, 2)
-    points = np.rint(p + t[:, None] * (q - p)).astype(np.intp)
+    # Rounded from p, not from the corner of the region: halves go the same way wherever the region starts.
+    points = p.astype(np.int64) + np.floor(t[:, None] * (q - p) + 0.5).astype(np.int64)
     return points[:, 0], points[:, 1]
 
 
@@ -216,8 +216,8 @@ def _walled_lumens(
     near_stain = cv2.dilate((labels > 0).astype(np.uint8), disc(LUMEN_WALL_UM)) > 0
     lumens = np.zeros_like(labels)
     walls: list[NDArray[np.int32]] = []
-    for share in _LUMEN_LEVELS:
-        pale = maps.total < max(TISSUE_OD, share * levels.tissue)
+    for density_share, wall_share in _LUMEN_LEVELS:
+        pale = maps.total < max(TISSUE_OD, density_share * levels.tissue)
         free = (pale & (labels == 0) & (lumens == 0)).astype(np.uint8)
         opened = cv2.morphologyEx(free, cv2.MORPH_OPEN, disc(LUMEN_OPENING_UM))
         _, found, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(opened, 4, cv2.CV_32S, cv2.CCL_WU)
@@ -229,18 +229,18 @@ def _walled_lumens(
             box = _around(left, top, width, height)
             lumen = ndimage.binary_fill_holes(found[box] == number)  # red cells float in it
             rim = lumen & (cv2.erode(lumen.astype(np.uint8), disc(0.5)) == 0)
-            if _is_walled(rim, near_stain[box]):
+            if _is_walled(rim, near_stain[box], wall_share):
                 reached = labels[box][cv2.dilate(lumen.astype(np.uint8), disc(LUMEN_WALL_UM)) > 0]
                 walls.append(np.unique(reached[reached > 0]))
                 lumens[box][lumen & (labels[box] == 0)] = len(walls)
     return lumens, walls
 
 
-def _is_walled(rim: Mask, near_stain: Mask) -> bool:
+def _is_walled(rim: Mask, near_stain: Mask, min_share: float) -> bool:
     """Whether stain goes round a lumen: along enough of its edge, and not on one side of it only."""
     points = np.argwhere(rim)
     stained = near_stain[rim]
-    if float(np.mean(stained)) < _LUMEN_WALL_SHARE:
+    if float(np.mean(stained)) < min_share:
         return False
     towards = (points - points.mean(axis=0))[stained]
     length = np.hypot(towards[:, 0], towards[:, 1])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.ndimage import find_objects
 
 from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
+from mvd.vessels.branches import part_branches
 from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, disc, line_between
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.outline import shoelace, trace, well_composed
@@ -70,14 +71,28 @@ class _View:
 
     box: tuple[slice, slice]
     stained: Mask
-    solid: Mask
-    """Stained pixels, bridges and open lumens: one connected shape."""
-    open_lumen: Mask
+    filled: Mask
+    """Stained pixels, bridges and lumens: one connected shape, well composed."""
+    lumen: Mask
     pieces: int
 
 
-def measure_objects(labels: Labels, joined: Joined, maps: StainMaps, levels: StainLevels) -> list[Measured]:
-    """Measure every object that somewhere reaches `levels.high`; in object order."""
+def measure_objects(
+    labels: Labels, joined: Joined, maps: StainMaps, *, levels: StainLevels, part: bool = False
+) -> list[Measured]:
+    """Measure every object that somewhere reaches `levels.high`; in object order.
+
+    With `part`, the branches of an object are objects of their own.
+    """
+    slope = _slope(maps)
+    return [
+        _measure(branch, maps, slope, levels)
+        for view in _views(labels, joined, maps, levels)
+        for branch in (_branches(view, labels) if part else (view,))
+    ]
+
+
+def _views(labels: Labels, joined: Joined, maps: StainMaps, levels: StainLevels) -> Iterator[_View]:
     group = joined.group[labels]
     lumens = joined.lumen_group[joined.lumens]
     reached = np.zeros(int(joined.group.max()) + 1, np.float32)
@@ -85,10 +100,8 @@ def measure_objects(labels: Labels, joined: Joined, maps: StainMaps, levels: Sta
     bridges: dict[int, list[int]] = {}
     for i, piece in enumerate(joined.bridges.first.tolist()):
         bridges.setdefault(int(joined.group[piece]), []).append(i)
-    number_of_pieces = np.bincount(joined.group, minlength=len(reached))
-    slope = _slope(maps)
-    found: list[Measured] = []
-    for number, place in enumerate(find_objects(np.maximum(group, lumens)), start=1):
+    pieces = np.bincount(joined.group, minlength=len(reached))
+    for number, place in enumerate(ndimage.find_objects(np.maximum(group, lumens)), start=1):
         if place is None or reached[number] < levels.high:
             continue
         box = _with_margin(place)
@@ -97,9 +110,19 @@ def measure_objects(labels: Labels, joined: Joined, maps: StainMaps, levels: Sta
         solid = stained | lumen
         for i in bridges.get(number, ()):
             _draw_bridge(solid, joined.bridges.p[i], joined.bridges.q[i], box)
-        view = _View(box, stained, well_composed(solid), lumen, int(number_of_pieces[number]))
-        found.append(_measure(view, maps, slope, levels))
-    return found
+        lumen |= _closed_lumens(solid, box, maps, levels)
+        yield _View(box, stained, well_composed(solid | lumen), lumen, int(pieces[number]))
+
+
+def _branches(view: _View, labels: Labels) -> Iterator[_View]:
+    """The object's branches, each cut out as the object was."""
+    parts = part_branches(view.filled)
+    for number in range(1, int(parts.max()) + 1):
+        branch = well_composed(parts == number)
+        stained = view.stained & branch
+        if stained.any():
+            pieces = len(np.unique(labels[view.box][stained]))
+            yield _View(view.box, stained, branch, view.lumen & branch, pieces)
 
 
 def _up_to_wall(lumen: Mask, stained: Mask) -> Mask:
@@ -134,8 +157,7 @@ def _slope(maps: StainMaps) -> FloatImage:
 def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevels) -> Measured:
     box, stained = view.box, view.stained
     haematoxylin, dab = maps.haematoxylin[box], maps.dab[box]
-    lumen = view.open_lumen | _closed_lumens(view, maps, levels)
-    filled = well_composed(view.solid | lumen)
+    lumen, filled = view.lumen, view.filled
     rings = trace(filled)
     outline = max(rings, key=shoelace)
     length_um = length_px(filled, depth(filled)) * WORK_UM_PER_PX
@@ -173,9 +195,9 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
     )
 
 
-def _closed_lumens(view: _View, maps: StainMaps, levels: StainLevels) -> Mask:
+def _closed_lumens(solid: Mask, box: tuple[slice, slice], maps: StainMaps, levels: StainLevels) -> Mask:
     """Holes of the object that are lumen: not a nucleus ringed by its own stain, not an island of tissue."""
-    holes = ndimage.binary_fill_holes(view.solid) & ~view.solid
+    holes = ndimage.binary_fill_holes(solid) & ~solid
     lumen = np.zeros_like(holes)
     count, labels = cv2.connectedComponents(holes.astype(np.uint8), connectivity=4)
     for number in range(1, count):
@@ -183,8 +205,8 @@ def _closed_lumens(view: _View, maps: StainMaps, levels: StainLevels) -> Mask:
         if hole.sum() * _PX_UM2 < _MIN_HOLE_UM2:
             lumen |= hole
             continue
-        nuclear = float(np.mean(maps.haematoxylin[view.box][hole] > levels.nuclear))
-        glassy = float(np.mean(maps.total[view.box][hole] < TISSUE_OD))
+        nuclear = float(np.mean(maps.haematoxylin[box][hole] > levels.nuclear))
+        glassy = float(np.mean(maps.total[box][hole] < TISSUE_OD))
         wide = widest_um(hole) > _ISLAND_UM
         if (glassy if wide else 1 - nuclear) >= 0.5:
             lumen |= hole
