@@ -1,0 +1,192 @@
+"""How well the program finds vessels: simulated sections of new seeds, and reference boxes where there are any.
+
+    python benchmarks/accuracy.py [--seed S] [--sections N] [--write docs/accuracy.md] [--shared FOLDER]
+
+The generic baseline (standard stain vectors, one threshold, holes filled, a minimum area) runs on the same pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+import mvd
+from mvd.agreement import Detection, detect, icc, limits_of_agreement
+from mvd.geometry import Rect, Ring
+from mvd.phantom import PhantomSpec, make_phantom
+from mvd.stains import DAB_STANDARD, H_STANDARD, Stains, measure_white, separate
+from mvd.vessels import Vessel
+
+DIFFICULTIES = ("easy", "typical", "hard")
+PIXEL_SIZES = (0.25, 0.5)
+BASELINE_OD, BASELINE_UM2 = 0.25, 20.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One section, read by the program and by the baseline."""
+
+    group: str
+    um_per_px: float
+    seed: int
+    reference: int
+    program: Detection
+    baseline: Detection
+    program_count: int
+    baseline_count: int
+    dice: float
+    seconds_per_mm2: float
+
+
+def simulated(group: str, um_per_px: float, seed: int) -> Case:
+    """One new section of 0.6 × 0.6 mm, with a density drawn from the range reported in CLL."""
+    cv2.setNumThreads(1)
+    density = float(np.random.default_rng(seed).uniform(16, 160))
+    phantom = make_phantom(
+        PhantomSpec(
+            seed=seed,
+            width_um=600,
+            height_um=600,
+            difficulty=group,  # type: ignore[arg-type]
+            um_per_px=um_per_px,
+            vessel_density_per_mm2=density,
+        )
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "section.png"
+        Image.fromarray(phantom.image.pixels).save(path)
+        start = time.perf_counter()
+        vessels = [vessel for vessel in mvd.find(path, um_per_px=um_per_px).vessels if vessel.accepted]
+        seconds = time.perf_counter() - start
+    truth = [vessel.bounds for vessel in phantom.vessels]
+    generic = baseline(phantom.image.pixels, um_per_px)
+    return Case(
+        group, um_per_px, seed, len(truth), detect([v.bounds for v in vessels], truth), detect(generic, truth),
+        len(vessels), len(generic), dice(vessels, [v.outline for v in phantom.vessels], phantom.spec), seconds / 0.36,
+    )  # fmt: skip
+
+
+def baseline(pixels: np.ndarray, um_per_px: float) -> list[Rect]:
+    """What generic tools do: one DAB threshold, holes filled, a minimum area."""
+    stains = Stains(measure_white(pixels), H_STANDARD, DAB_STANDARD, "h-dab")
+    mask = ndimage.binary_fill_holes(separate(pixels, stains)[..., 1] > BASELINE_OD)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return [
+        Rect(x * um_per_px, y * um_per_px, (x + w) * um_per_px, (y + h) * um_per_px)
+        for x, y, w, h, area in stats[1:].tolist()
+        if area * um_per_px**2 >= BASELINE_UM2
+    ]
+
+
+def dice(vessels: list[Vessel], truth: list[Ring], spec: PhantomSpec) -> float:
+    """Overlap of the counted vessels' filled outlines with those of the truth, at 0.5 µm."""
+    shape = (round(spec.height_um * 2), round(spec.width_um * 2))
+    masks = []
+    for rings in ([v.outline for v in vessels], truth):
+        mask = np.zeros(shape, np.uint8)
+        for ring in rings:
+            cv2.fillPoly(mask, [np.round(ring * 2).astype(np.int32)], 1)
+        masks.append(mask > 0)
+    both = int(masks[0].sum() + masks[1].sum())
+    return 2 * int((masks[0] & masks[1]).sum()) / both if both else 1.0
+
+
+def with_interval(values: list[Case], figure: object) -> str:
+    """A figure of a set of sections with its 95 % bootstrap interval over sections."""
+    rng = np.random.default_rng(0)
+    draws = [figure([values[i] for i in rng.integers(0, len(values), len(values))]) for _ in range(500)]  # type: ignore[operator]
+    low, high = np.nanpercentile(np.array([np.nan if d is None else d for d in draws], float), (2.5, 97.5))
+    middle = figure(values)  # type: ignore[operator]
+    return "–" if middle is None else f"{middle:.3f} ({low:.3f} to {high:.3f})"
+
+
+def f1(cases: list[Case], who: str = "program") -> float | None:
+    return sum((getattr(case, who) for case in cases), Detection(0, 0, 0)).f1
+
+
+def count_error(cases: list[Case], who: str = "program") -> float:
+    return sum(getattr(case, f"{who}_count") for case in cases) / max(sum(case.reference for case in cases), 1) - 1
+
+
+def counts(cases: list[Case], who: str = "program") -> np.ndarray:
+    return np.array([[case.reference, getattr(case, f"{who}_count")] for case in cases], float)
+
+
+def report(cases: list[Case], shared: Path | None) -> str:
+    lines = [
+        "| sections | n | vessels | precision | recall | F1 (95 % interval) | count error | ICC(2,1) | "
+        "limits of agreement | Dice | s/mm² | baseline F1 | baseline count error |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    groups = [(g, u) for g in DIFFICULTIES for u in PIXEL_SIZES] + [(g, None) for g in DIFFICULTIES]
+    for group, um in groups:
+        chosen = [c for c in cases if c.group == group and um in (None, c.um_per_px)]
+        total = sum((c.program for c in chosen), Detection(0, 0, 0))
+        table = counts(chosen)
+        limits = limits_of_agreement(table[:, 1], table[:, 0])
+        name = f"{group}, {um} µm/px" if um else f"**{group}, all**"
+        lines.append(
+            f"| {name} | {len(chosen)} | {sum(c.reference for c in chosen)} | {total.precision or 0:.3f} | "
+            f"{total.recall or 0:.3f} | {with_interval(chosen, f1)} | {count_error(chosen):+.1%} | "
+            f"{icc(table) or 0:.3f} | {limits.low if limits else 0:+.1f} to {limits.high if limits else 0:+.1f} | "
+            f"{np.mean([c.dice for c in chosen]):.2f} | {np.median([c.seconds_per_mm2 for c in chosen]):.1f} | "
+            f"{f1(chosen, 'baseline') or 0:.3f} | {count_error(chosen, 'baseline'):+.1%} |"
+        )
+    table = counts(cases)
+    lines += ["", f"All sections: ICC(2,1) {icc(table) or 0:.3f}; baseline {icc(counts(cases, 'baseline')) or 0:.3f}."]
+    if shared and (shared / "cd31_colon").is_dir():
+        lines += ["", *colon(shared / "cd31_colon")]
+    return "\n".join(lines) + "\n"
+
+
+def colon(folder: Path) -> list[str]:
+    """A real CD31 stain of human colorectal carcinoma against the merged boxes of two careful readers."""
+    um_per_px = 0.45
+    with (folder / "vessels.csv").open() as stream:
+        rows = [
+            (row["kind"], Rect(*(float(row[key]) * um_per_px for key in ("x0", "y0", "x1", "y1"))))
+            for row in csv.DictReader(stream)
+        ]
+    reference = [box for kind, box in rows if kind == "vessel"]
+    doubtful = [box for kind, box in rows if kind != "vessel"]
+    path = folder / "Tumor_CD31_HiRes.png"
+    found = [v.bounds for v in mvd.find(path, um_per_px=um_per_px).vessels if v.accepted]
+    generic = baseline(np.asarray(Image.open(path).convert("RGB")), um_per_px)
+    ours = detect(found, reference, ignored=doubtful)
+    theirs = detect(generic, reference, ignored=doubtful)
+    return [
+        f"Real CD31 stain, human colorectal carcinoma, {len(reference)} reference vessels (two readers, merged; doubtful",
+        f"ones ignored): program F1 {ours.f1 or 0:.3f}, precision {ours.precision or 0:.3f}, recall "
+        f"{ours.recall or 0:.3f}; baseline F1 {theirs.f1 or 0:.3f}.",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="first seed; new sections each time")
+    parser.add_argument("--sections", type=int, default=6, help="sections for each difficulty and pixel size")
+    parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    jobs = [(g, u, options.seed + 1000 * i + j) for i, g in enumerate(DIFFICULTIES) for u in PIXEL_SIZES
+            for j in range(options.sections)]  # fmt: skip
+    with ProcessPoolExecutor() as pool:
+        cases = list(pool.map(simulated, *zip(*jobs, strict=True)))
+    text = report(cases, options.shared)
+    print(f"first seed {options.seed}\n\n{text}")
+    if options.write:
+        options.write.write_text(f"# Accuracy\n\nFirst seed {options.seed}.\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
