@@ -41,6 +41,8 @@ _MAX_CLEAR_SHARE = 0.05
 _NUCLEAR_SHARE = 0.55
 """Of the slide's nuclear level: a nucleus that is partly out of the section or covered by stain still exceeds it,
 plasma and empty lumen do not."""
+_CYTOPLASM_SLOPE_PER_UM = 0.2
+"""Stain of a cell's wide cytoplasm falls off over 5 µm and more of its edge; a wall's does within 4 µm."""
 _MEGAKARYOCYTE_DIAMETER_UM = 22.0
 """Megakaryocytes measure 30-60 µm; what is stained of them may be less."""
 
@@ -94,7 +96,8 @@ def _is_single_cell(found: Measured, levels: StainLevels) -> bool:
 def _is_megakaryocyte(found: Measured, levels: StainLevels) -> bool:
     """A very large round cell whose inside is nucleus, not lumen."""
     large = found.hull_diameter_um >= _MEGAKARYOCYTE_DIAMETER_UM
-    return large and found.hull_aspect >= _CELL_ASPECT and _has_nucleus(found, levels) and _is_one_body(found)
+    cytoplasm = found.edge_slope_per_um < _CYTOPLASM_SLOPE_PER_UM and _is_one_body(found)
+    return large and cytoplasm and found.hull_aspect >= _CELL_ASPECT and _has_nucleus(found, levels)
 
 
 def _has_nucleus(found: Measured, levels: StainLevels) -> bool:
