@@ -70,6 +70,8 @@ class _AreaTable:
     x0_um: float
     y0_um: float
     um_per_px: float
+    seen: Rect
+    """The whole raster: beyond it nothing is known, not even what a vessel at its edge would be."""
 
     @property
     def total_mm2(self) -> float:
@@ -121,7 +123,7 @@ def _area_table(evaluable: Raster) -> _AreaTable | None:
     np.cumsum(cut, axis=0, dtype=np.int64, out=sums[1:, 1:])
     np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
     um = evaluable.um_per_px
-    return _AreaTable(sums, evaluable.x0_um + left * um, evaluable.y0_um + top * um, um)
+    return _AreaTable(sums, evaluable.x0_um + left * um, evaluable.y0_um + top * um, um, evaluable.rect)
 
 
 def place_fields(
@@ -137,8 +139,8 @@ def place_fields(
     Parameters
     ----------
     evaluable : Raster
-        Boolean (rows, columns), True in evaluable involved marrow; a few µm per pixel. What lies off the raster is
-        not evaluable.
+        Boolean (rows, columns), True in evaluable involved marrow; a few µm per pixel. It covers the whole picture:
+        fields that are not placed by hand lie wholly inside it.
     plan : FieldPlan
         `systematic`: a lattice of squares with a uniform random start; of the squares that are evaluable enough, in
         serpentine order, every (N/n)-th is taken from a random first one, so that each of the N has the same chance.
@@ -246,7 +248,7 @@ def _lattice(table: _AreaTable, plan: FieldPlan, *, across: float, down: float) 
     """Eligible squares of the lattice that starts at these parts of a side, in serpentine order."""
     x_um = _edges(table.x0_um, table.x1_um, plan.side_um, across)
     y_um = _edges(table.y0_um, table.y1_um, plan.side_um, down)
-    rows, columns = np.nonzero(_eligible(table.cells_um2(x_um, y_um), plan))
+    rows, columns = np.nonzero(_eligible(table, plan, x_um, y_um))
     order = np.lexsort((np.where(rows % 2, -columns, columns), rows))
     x, y = x_um.tolist(), y_um.tolist()
     return [Rect(x[c], y[r], x[c + 1], y[r + 1]) for r, c in zip(rows[order], columns[order], strict=True)]
@@ -267,8 +269,15 @@ def _snapped(value_um: float) -> float:
     return round(value_um / SNAP_UM) * SNAP_UM
 
 
-def _eligible(cells_um2: _Floats, plan: FieldPlan) -> NDArray[np.bool_]:
-    eligible: NDArray[np.bool_] = cells_um2 / plan.side_um**2 >= plan.min_evaluable_fraction - _SAME
+def _eligible(table: _AreaTable, plan: FieldPlan, x_um: _Floats, y_um: _Floats, *, span: int = 1) -> NDArray[np.bool_]:
+    """Which cells (see `_AreaTable.cells_um2`) are evaluable enough and lie wholly in the picture.
+
+    A vessel that the picture's edge cuts off may go on beyond: a field across that edge would count it unseen.
+    """
+    enough = table.cells_um2(x_um, y_um, span=span) / plan.side_um**2 >= plan.min_evaluable_fraction - _SAME
+    across = (x_um[:-span] >= table.seen.x0_um - SNAP_UM) & (x_um[span:] <= table.seen.x1_um + SNAP_UM)
+    down = (y_um[:-span] >= table.seen.y0_um - SNAP_UM) & (y_um[span:] <= table.seen.y1_um + SNAP_UM)
+    eligible: NDArray[np.bool_] = enough & down[:, None] & across
     return eligible
 
 
@@ -278,7 +287,7 @@ def _hotspots(table: _AreaTable, plan: FieldPlan, points: Ring) -> list[Rect]:
     x_um = _steps(math.floor(table.x0_um / step) - span, math.ceil(table.x1_um / step) + span, step)
     y_um = _steps(math.floor(table.y0_um / step) - span, math.ceil(table.y1_um / step) + span, step)
     areas = table.cells_um2(x_um, y_um, span=span)
-    rank = np.where(_eligible(areas, plan), _inside(points, x_um, y_um, span=span), -1)
+    rank = np.where(_eligible(table, plan, x_um, y_um, span=span), _inside(points, x_um, y_um, span=span), -1)
     areas = np.round(areas, 3)
     x, y = x_um.tolist(), y_um.tolist()
     rects: list[Rect] = []
