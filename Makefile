@@ -9,10 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint format samples clean distclean
+.PHONY: help demo test check lint format samples benchmark-accuracy clean distclean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 22
 	@echo "Variables: PYTHON=$(PYTHON) (the interpreter that .venv is made from), WORKERS=$(WORKERS) (test processes)"
 
 demo: .venv/installed  ## measure the sample specimens into out/demo
@@ -35,6 +35,9 @@ format: .venv/installed-dev  ## format the code and fix what ruff can fix
 
 samples: .venv/installed  ## make sample_images again with the phantom
 	$(BIN)/python -m mvd.phantom sample_images
+
+benchmark-accuracy: .venv/installed  ## find vessels on 36 new simulated sections, beside a generic baseline (minutes)
+	$(BIN)/python benchmarks/accuracy.py
 
 clean:  ## remove the demo's results, caches and build products
 	rm -rf out/demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -165,8 +165,8 @@ def colon(folder: Path) -> list[str]:
     ours = detect(found, reference, ignored=doubtful)
     theirs = detect(generic, reference, ignored=doubtful)
     return [
-        f"Real CD31 stain, human colorectal carcinoma, {len(reference)} reference vessels (two readers, merged; doubtful",
-        f"ones ignored): program F1 {ours.f1 or 0:.3f}, precision {ours.precision or 0:.3f}, recall "
+        f"Real CD31 stain, human colorectal carcinoma, {len(reference)} reference vessels (two readers, merged;",
+        f"doubtful ones ignored): program F1 {ours.f1 or 0:.3f}, precision {ours.precision or 0:.3f}, recall "
         f"{ours.recall or 0:.3f}; baseline F1 {theirs.f1 or 0:.3f}.",
     ]
 
