@@ -18,12 +18,12 @@ from mvd.vessels.maps import StainLevels
 from mvd.vessels.measure import Measured
 from mvd.vessels.model import Reason
 
-_BLACK = (0.6, 0.45)
-"""Haematoxylin over DAB, and red OD, of the denser half of the stain: beyond both it is black, not brown. DAB over a
-nucleus reaches one or the other, not both."""
-_GOLDEN_H_SHARE = -0.18
-"""Haematoxylin over DAB of the denser half of the stain below which it is yellower than the slide's DAB
-(haemosiderin). The three colour limits part pigment from wall in simulated sections of drawn stain vectors."""
+_RED_SHARES = (0.57, 1.85)
+"""Red over DAB density, against what the slide's stained objects typically have: below the first the brown is yellower
+than DAB (haemosiderin), above the second it is black. In simulated sections of drawn stain vectors vessels have 0.59 to
+1.7, haemosiderin up to 0.54, precipitate from 1.9."""
+_BLACK_RED_OD = 0.45
+"""Red OD that black reaches besides; faint brown over a nucleus has as high a share but not the density."""
 _HAZE_SLOPE_PER_UM = 0.10
 """An edge that takes more than 10 µm to fall from its peak is diffuse: optics blur a wall over 2-4 µm."""
 _CELL_DIAMETER_UM = (6.5, 14.0)
@@ -50,7 +50,7 @@ _MEGAKARYOCYTE_DIAMETER_UM = 22.0
 def judge(found: Measured, rule: CountingRule, levels: StainLevels) -> Reason | None:
     """Why an object does not count; None for a vessel. Reasons are tried from what it is made of to how large it is."""
     for reason, applies in (
-        (Reason.PIGMENT, _is_pigment(found)),
+        (Reason.PIGMENT, _is_pigment(found, levels)),
         (Reason.HAZE, found.edge_slope_per_um < _HAZE_SLOPE_PER_UM),
         (Reason.LARGE_VESSEL, found.lumen_width_um > rule.max_lumen_width_um),
         (Reason.MEGAKARYOCYTE, _is_megakaryocyte(found, levels)),
@@ -72,10 +72,11 @@ def judge_place(bone_distance_um: NDArray[np.float32], rule: CountingRule) -> Re
     return None
 
 
-def _is_pigment(found: Measured) -> bool:
-    black = found.dense_h_share > _BLACK[0] and found.dense_red_od > _BLACK[1]
-    golden = found.dense_h_share < _GOLDEN_H_SHARE
-    return black or golden
+def _is_pigment(found: Measured, levels: StainLevels) -> bool:
+    if levels.red_share is None:
+        return False
+    golden, black = (share * levels.red_share for share in _RED_SHARES)
+    return found.red_share < golden or (found.red_share > black and found.dense_red_od > _BLACK_RED_OD)
 
 
 def _is_single_cell(found: Measured, levels: StainLevels) -> bool:

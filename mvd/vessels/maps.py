@@ -48,6 +48,8 @@ class StainLevels:
     """DAB: standard deviation of unstained tissue, from the values below the mode."""
     peak: float
     """DAB that stained objects typically reach."""
+    red_share: float | None
+    """Red over DAB that stained objects typically have (see `red_share`); None where there are none."""
     weak: float
     """DAB: a gap in a wall at least this dense is a pale part of the wall."""
     low: float
@@ -89,7 +91,9 @@ def measure_levels(samples: list[StainMaps]) -> StainLevels:
     if not len(dab):
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
     background, noise = _unstained(dab)
-    above = max(_typical_peak(samples, background + _NOISE_SIGMAS[2] * noise) - background, 0.0)
+    cut = background + _NOISE_SIGMAS[2] * noise
+    peaks, reds = _stained_objects(samples, cut)
+    above = (float(np.median(peaks)) if len(peaks) else cut) - background
     weak, low, high = (
         background + max(k * noise, share * above) for k, share in zip(_NOISE_SIGMAS, _PEAK_SHARES, strict=True)
     )
@@ -98,6 +102,7 @@ def measure_levels(samples: list[StainMaps]) -> StainLevels:
         background=background,
         noise=noise,
         peak=background + above,
+        red_share=float(np.median(reds)) if len(reds) else None,
         weak=weak,
         low=low,
         high=high,
@@ -116,18 +121,28 @@ def _unstained(values: NDArray[np.float32]) -> tuple[float, float]:
     return mode, max(1.4826 * float(np.median(below)) if len(below) else 0.0, step)
 
 
-def _typical_peak(samples: list[StainMaps], cut: float) -> float:
-    """Median over stained objects of the density that each reaches; `cut` where there are none."""
-    peaks: list[NDArray[np.float32]] = []
+def red_share(red: NDArray[np.float32], dab: NDArray[np.float32]) -> float:
+    """Red over DAB density of an object's pixels, weighted towards its densest ones.
+
+    The least-squares slope through the origin: about 0.3 for DAB, more over nuclei, less for what is yellower.
+    """
+    return float(np.dot(red, dab)) / max(float(np.dot(dab, dab)), 1e-9)
+
+
+def _stained_objects(samples: list[StainMaps], cut: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """DAB that each stained object of the samples reaches, and its red share."""
+    peaks, reds = [np.zeros(0)], [np.zeros(0)]
     for sample in samples:
-        count, labels, stats, _ = cv2.connectedComponentsWithStats((sample.dab > cut).astype(np.uint8), connectivity=8)
-        reached = np.zeros(count, np.float32)
-        np.maximum.at(reached, np.asarray(labels, np.int32).ravel(), sample.dab.ravel())
+        count, found, stats, _ = cv2.connectedComponentsWithStats((sample.dab > cut).astype(np.uint8), connectivity=8)
+        labels, dab = np.asarray(found, np.int32).ravel(), sample.dab.ravel().astype(np.float64)
         large = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2 >= _MIN_SAMPLE_UM2
         large[0] = False
+        reached = np.zeros(count)
+        np.maximum.at(reached, labels, dab)
+        slope = np.bincount(labels, dab * sample.red.ravel(), count) / np.bincount(labels, dab**2, count)
         peaks.append(reached[large])
-    pooled = np.concatenate(peaks)
-    return float(np.median(pooled)) if len(pooled) else cut
+        reds.append(slope[large])
+    return np.concatenate(peaks), np.concatenate(reds)
 
 
 def _otsu(values: NDArray[np.float32]) -> float:

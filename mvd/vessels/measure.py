@@ -14,7 +14,7 @@ from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
 from mvd.vessels.branches import part_branches
 from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, disc, line_between
-from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
+from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
 from mvd.vessels.outline import shoelace, trace, well_composed
 from mvd.vessels.pieces import Labels
 from mvd.vessels.shape import Rim, centroid, convex_hull, depth, fit_rim, length_px, perimeter_um, widest_um
@@ -45,11 +45,10 @@ class Measured:
     mean_dab_od: float
     peak_dab_od: float
     """95th percentile of the DAB density over the stained area."""
-    dense_h_share: float
-    """Haematoxylin over DAB in the denser half of the stain: about 0 for DAB, negative for what is yellower, 1 and
-    more for what is grey or black."""
+    red_share: float
+    """Red over DAB density (`maps.red_share`)."""
     dense_red_od: float
-    """Red OD in the denser half of the stain."""
+    """In the denser half of the stain."""
     outline_area_um2: float
     edge_slope_per_um: float
     """Fall of the DAB density across the outline, per µm, over the peak: low for haze and where out of focus."""
@@ -157,7 +156,7 @@ def _slope(maps: StainMaps) -> FloatImage:
 def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevels) -> Measured:
     box, stained = view.box, view.stained
     haematoxylin, dab = maps.haematoxylin[box], maps.dab[box]
-    lumen, filled = view.lumen, view.filled
+    lumen, filled = _without_specks(view.lumen), view.filled
     rings = trace(filled)
     outline = max(rings, key=shoelace)
     length_um = length_px(filled, depth(filled)) * WORK_UM_PER_PX
@@ -183,7 +182,7 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         pieces=view.pieces,
         mean_dab_od=float(np.mean(values)),
         peak_dab_od=peak,
-        dense_h_share=float(np.mean(haematoxylin[dense])) / max(float(np.mean(dab[dense])), 1e-6),
+        red_share=red_share(maps.red[box][stained], values),
         dense_red_od=float(np.mean(maps.red[box][dense])),
         outline_area_um2=outline_area_um2,
         edge_slope_per_um=float(np.mean(slope[box][rim])) / max(peak - levels.background, 1e-6),
@@ -193,6 +192,14 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         core_clear_share=float(np.mean(maps.total[box][hull.core] < TISSUE_OD)),
         rim=fit_rim(stained, box, maps),
     )
+
+
+def _without_specks(lumen: Mask) -> Mask:
+    """Lumens that are no mere texture of the stain."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(lumen.astype(np.uint8), connectivity=4)
+    keep = stats[:, cv2.CC_STAT_AREA] * _PX_UM2 >= _MIN_HOLE_UM2
+    keep[0] = False
+    return np.asarray(keep[labels], bool)
 
 
 def _closed_lumens(solid: Mask, box: tuple[slice, slice], maps: StainMaps, levels: StainLevels) -> Mask:
