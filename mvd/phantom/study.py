@@ -52,7 +52,7 @@ def sample_specimens() -> tuple[Specimen, ...]:
         return Specimen(patient=patient, timepoint=timepoint, spec=spec, response=response, drawn=drawn)
 
     yes, no = "responder", "non-responder"
-    few = section(104, 42.0, infiltrate="nodular", cll_fraction=0.55, fat_fraction=0.3)
+    few = section(104, 42.0, width_um=1000, height_um=800, infiltrate="nodular", cll_fraction=0.5, fat_fraction=0.3)
     fine = section(114, 72.0, um_per_px=0.25, width_um=1050, height_um=800, bone_fraction=0.04, jpeg_quality=70)
     return (
         row("p01", "pre", yes, section(101, 110.0)),
