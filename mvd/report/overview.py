@@ -1,0 +1,331 @@
+"""The whole section in one picture: involved area, bone, fields, and every vessel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from mvd.counting import Assignment, SpecimenCount
+from mvd.fields import CountField
+from mvd.geometry import Calibration, Pixels, Raster, Rect, Ring
+from mvd.pipeline import Found, SpecimenResult
+from mvd.record import image_stem
+from mvd.report.caption import Caption, Key, draw_samples, laid_out, page_with, write_texts
+from mvd.report.labels import Label, Room
+from mvd.report.lettering import Type, width_px, write
+from mvd.report.outlines import mask_on, round_inside, round_outside
+from mvd.report.pens import (
+    BONE,
+    COARSE_FIELD,
+    COARSE_INVOLVED,
+    COUNTED,
+    COUNTED_DOT,
+    FIELD,
+    INVOLVED,
+    LUMEN,
+    OTHER,
+    OTHER_DOT,
+    REJECTED,
+)
+from mvd.report.reading import opened
+from mvd.report.sheet import Dot, Pen, Points, Sheet, View, hatched, png, round_length_um, scale_bar
+from mvd.store import write_whole
+from mvd.survey import Survey
+from mvd.vessels import Vessel
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+
+LONGEST_PX = 2000
+_FINEST_UM = 0.25
+_OUTLINES_UM = 1.0
+"""µm per pixel up to which vessels have outlines; a capillary of 8 µm is 8 pixels wide there."""
+_DETAILS_UM = 0.5
+"""µm per pixel up to which lumens are drawn and vessels numbered, where there are no pictures of fields to do so."""
+_WHOLE_UM = 3000.0
+"""A picture up to this long is shown whole; a larger one is cut to its tissue, as slides are mostly glass."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Section:
+    """What either kind of result has to show."""
+
+    name: str
+    image: Path
+    calibration: Calibration
+    size_px: tuple[int, int]
+    survey: Survey
+    vessels: tuple[Vessel, ...]
+    fields: tuple[CountField, ...]
+    assignments: dict[str, Assignment] | None
+    involved: tuple[tuple[Ring, ...], ...]
+    title: str
+    lines: tuple[str, ...]
+
+    def counted(self, vessel: Vessel) -> bool:
+        if self.assignments is None:
+            return vessel.accepted
+        return vessel.accepted and bool(self.assignments[vessel.name].fields)
+
+
+def write_overview(found: Found | SpecimenResult, folder: Path) -> Path:
+    """Write `folder`/<name>.overview.png: the section, at most 2000 pixels long, and its caption.
+
+    Parameters
+    ----------
+    found
+        With fields (a counted specimen) or without. The name is the specimen's, or that of the image file.
+
+    Notes
+    -----
+    Up to 1 µm per pixel vessels are outlined, in coarser pictures they are dots. From 4 µm per pixel on the picture is
+    the survey's own, and the slide is not read again: the memory needed does not grow with the slide.
+
+    Raises
+    ------
+    MvdError
+        The slide cannot be read, or the picture cannot be written.
+    """
+    section = _section(found)
+    path = folder / f"{section.name}.overview.png"
+    write_whole(path, _picture(section))
+    return path
+
+
+def _section(found: Found | SpecimenResult) -> _Section:
+    if isinstance(found, Found):
+        accepted = sum(vessel.accepted for vessel in found.vessels)
+        name = image_stem(found.image)
+        title = (
+            f"{name} · {_number(accepted, 'vessel')} · {_number(len(found.vessels) - accepted, 'object')} not counted"
+        )
+        return _Section(
+            name, found.image, found.calibration, found.size_px, found.survey, found.vessels,
+            (), None, (), title, found.survey.warnings,
+        )  # fmt: skip
+    specimen, fields = found.specimen, found.placement.fields
+    lines = [found.placement.shortfall or "", *found.warnings]
+    if found.counts:
+        lines.insert(0, _counted(found.counts, found.hotspot_per_mm2))
+    return _Section(
+        specimen.specimen, specimen.image, found.calibration, found.size_px, found.survey, found.vessels,
+        fields, found.assignments, found.involved.outlines(), _title(specimen.specimen, found.counts),
+        tuple(line for line in lines if line),
+    )  # fmt: skip
+
+
+def _number(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _title(name: str, counts: SpecimenCount | None) -> str:
+    if counts is None:
+        return f"{name} · not counted"
+    interval = f"{100 * counts.confidence:g} % interval {counts.ci_low_per_mm2:.0f} to {counts.ci_high_per_mm2:.0f}"
+    return f"{name} · MVD {counts.mvd_per_mm2:.1f}/mm² ({interval})"
+
+
+def _counted(counts: SpecimenCount, hotspot_per_mm2: float | None) -> str:
+    fields = _number(len(counts.fields), "field")
+    text = f"{_number(counts.count, 'vessel')} in {fields}, {counts.area_mm2:.4f} mm² evaluable"
+    return text if hotspot_per_mm2 is None else f"{text} · densest field {hotspot_per_mm2:.1f}/mm²"
+
+
+def _picture(section: _Section) -> bytes:
+    from PIL.ImageDraw import Draw  # noqa: PLC0415  (Pillow loads with the first picture)
+
+    view = _view(section)
+    stain = _stain(section, view)
+    bone = mask_on(view, section.survey.tissue.bone, stain.shape[:2])
+    strip = laid_out(_caption(section, view, has_bone=bool(bone.any())), stain.shape[1])
+    frame, involved = _area_pens(view)
+    sheet = Sheet(page_with(hatched(stain, bone, colour=BONE), strip), stain.shape[0])
+    room = Room(stain.shape[:2])
+    for polygon in section.involved:
+        for ring in polygon:
+            sheet.line(view.px(ring), involved, closed=True)
+    labels = list(_draw_vessels(sheet, room, section, view))
+    for field in section.fields:
+        sheet.line(view.px(_corners(field.rect)), frame, closed=True)
+    draw_samples(sheet, strip, stain.shape[0])
+    image = sheet.finished()
+    draw = Draw(image)
+    _draw_scale(draw, room, view, stain.shape[:2])
+    for field in section.fields:
+        _number_field(draw, room, view, field)
+    for label, at in room.place(labels):
+        write(draw, at, label.text, style=label.style)
+    write_texts(draw, strip, stain.shape[0])
+    return png(image)
+
+
+def _view(section: _Section) -> View:
+    calibration, (width, height) = section.calibration, section.size_px
+    rect = Rect(0.0, 0.0, width * calibration.um_per_px_x, height * calibration.um_per_px_y)
+    if max(rect.width_um, rect.height_um) > _WHOLE_UM:
+        rect = _tissue_rect(section, rect)
+    rect = _around([rect, *(field.rect.expanded(0.04 * field.rect.width_um) for field in section.fields)])
+    return View(rect, max(max(rect.width_um, rect.height_um) / LONGEST_PX, _FINEST_UM))
+
+
+def _tissue_rect(section: _Section, whole: Rect) -> Rect:
+    """The tissue with a little glass round it."""
+    marrow, bone = section.survey.tissue.marrow, section.survey.tissue.bone.pixels
+    rows, columns = (np.flatnonzero((marrow.pixels | bone).any(axis=axis)) for axis in (1, 0))
+    um = marrow.um_per_px
+    if not rows.size:
+        return whole
+    x0, y0 = marrow.x0_um + float(columns[0]) * um, marrow.y0_um + float(rows[0]) * um
+    x1, y1 = marrow.x0_um + float(columns[-1] + 1) * um, marrow.y0_um + float(rows[-1] + 1) * um
+    tissue = Rect(x0, y0, x1, y1)
+    return tissue.expanded(0.03 * max(tissue.width_um, tissue.height_um)).intersection(whole) or whole
+
+
+def _around(rects: Sequence[Rect]) -> Rect:
+    """The smallest rectangle that holds them all: a field may reach beyond the slide."""
+    return Rect(
+        min(rect.x0_um for rect in rects),
+        min(rect.y0_um for rect in rects),
+        max(rect.x1_um for rect in rects),
+        max(rect.y1_um for rect in rects),
+    )
+
+
+def _stain(section: _Section, view: View) -> Pixels:
+    overview = section.survey.overview
+    if view.um_per_px >= overview.um_per_px:
+        return _shrunk(overview, view)
+    with opened(section.image, section.calibration) as slide:
+        pixels: Pixels = slide.read(view.rect, view.um_per_px).pixels
+    return pixels
+
+
+def _shrunk(overview: Raster, view: View) -> Pixels:
+    """The picture from the survey's overview; white off the slide."""
+    um, rect = overview.um_per_px, view.rect
+    left, top = round((rect.x0_um - overview.x0_um) / um), round((rect.y0_um - overview.y0_um) / um)
+    part = np.full((max(1, round(rect.height_um / um)), max(1, round(rect.width_um / um)), 3), 255, np.uint8)
+    known = overview.pixels[max(top, 0) : top + part.shape[0], max(left, 0) : left + part.shape[1]]
+    rows, columns = known.shape[:2]
+    part[max(-top, 0) : max(-top, 0) + rows, max(-left, 0) : max(-left, 0) + columns] = known
+    size = (max(1, round(rect.width_um / view.um_per_px)), max(1, round(rect.height_um / view.um_per_px)))
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _corners(rect: Rect) -> Ring:
+    x0, y0, x1, y1 = rect.x0_um, rect.y0_um, rect.x1_um, rect.y1_um
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+
+
+def _draw_vessels(sheet: Sheet, room: Room, section: _Section, view: View) -> Iterator[Label]:
+    """Outlines, or dots where the scale does not permit them; gives the labels to place."""
+    outlined = view.um_per_px <= _OUTLINES_UM
+    detailed = _is_detailed(section, view)
+    for vessel in sorted(section.vessels, key=section.counted):  # the counted ones on top
+        pen = _pen(section, vessel)
+        if outlined:
+            ring = _draw_outline(sheet, room, vessel, pen, view)
+            if detailed:
+                _draw_lumens(sheet, vessel, view)
+                yield _label(vessel, ring)
+        elif vessel.accepted:
+            x, y = view.px(np.array([[vessel.x_um, vessel.y_um]]))[0].tolist()
+            sheet.dot(x, y, COUNTED_DOT if section.counted(vessel) else OTHER_DOT)
+
+
+def _is_detailed(section: _Section, view: View) -> bool:
+    return section.assignments is None and view.um_per_px <= _DETAILS_UM
+
+
+def _draw_outline(sheet: Sheet, room: Room, vessel: Vessel, pen: Pen, view: View) -> Points:
+    rings = [view.px(ring) for ring in round_outside(vessel.outline, 1.5 * view.um_per_px)]
+    for ring in rings:
+        sheet.line(ring, pen, closed=True)
+        room.take_object(ring)
+    return max(rings, key=len)
+
+
+def _draw_lumens(sheet: Sheet, vessel: Vessel, view: View) -> None:
+    if vessel.accepted:
+        for lumen in vessel.lumens:
+            for ring in round_inside(lumen):
+                sheet.line(view.px(ring), LUMEN, closed=True)
+
+
+def _label(vessel: Vessel, ring: Points) -> Label:
+    """The number of a vessel as in the table of vessels, or why it does not count."""
+    if vessel.reason:
+        return Label(vessel.reason, Type(12, (90, 56, 0), halo_px=2), ring, needed=False)
+    return Label(vessel.name.lstrip("v0"), Type(15, (0, 62, 84), halo_px=2), ring, needed=False)
+
+
+def _area_pens(view: View) -> tuple[Pen, Pen]:
+    """For fields and for the involved area."""
+    return (FIELD, INVOLVED) if view.um_per_px <= _OUTLINES_UM else (COARSE_FIELD, COARSE_INVOLVED)
+
+
+def _pen(section: _Section, vessel: Vessel) -> Pen:
+    return COUNTED if section.counted(vessel) else OTHER if vessel.accepted else REJECTED
+
+
+def _draw_scale(draw: ImageDraw, room: Room, view: View, shape: tuple[int, int]) -> None:
+    length = round_length_um(view.rect.width_um)
+    right, bottom = math.ceil(16 + length / view.um_per_px), shape[0] - 14
+    scale_bar(draw, (right, bottom), length, view.um_per_px)
+    room.take_box((12, bottom - 32, right + 4, bottom + 4))
+
+
+def _number_field(draw: ImageDraw, room: Room, view: View, field: CountField) -> None:
+    (x0, y0), (x1, y1) = view.px(np.array([[field.rect.x0_um, field.rect.y0_um], [field.rect.x1_um, field.rect.y1_um]]))
+    size = int(min(max(0.3 * (x1 - x0), 13), 30))
+    width = width_px(field.name, size)
+    small = width + 8 > x1 - x0
+    left = (x0 + x1 - width) / 2 if small else x0 + 7
+    base = (y0 + y1) / 2 + 0.36 * size if small else y0 + 0.95 * size + 3
+    write(draw, (left, base), field.name, style=Type(size, FIELD.colour, halo_px=2))
+    room.take_box((left, base - size, left + width, base + 3))
+
+
+def _caption(section: _Section, view: View, *, has_bone: bool) -> Caption:
+    frame, involved = _area_pens(view)
+    keys = list(_vessel_keys(section, view))
+    if section.fields:
+        keys.append(Key("field", frame))
+    if section.involved:
+        keys.append(Key("involved area", involved))
+    if has_bone:
+        keys.append(Key("bone", hatch=BONE))
+    lines = section.lines
+    rejected = sum(not vessel.accepted for vessel in section.vessels)
+    if rejected and view.um_per_px > _OUTLINES_UM:
+        lines += (f"Not shown: {_number(rejected, 'object')} that the counting rule does not count.",)
+    return Caption(section.title, lines, tuple(keys))
+
+
+def _vessel_keys(section: _Section, view: View) -> Iterator[Key]:
+    detailed, outlined = _is_detailed(section, view), view.um_per_px <= _OUTLINES_UM
+    counted = sum(section.counted(vessel) for vessel in section.vessels)
+    accepted = sum(vessel.accepted for vessel in section.vessels)
+
+    def key(text: str, number: int, pen: Pen, dot: Dot) -> Key:
+        return Key(f"{text} ({number})", pen) if outlined else Key(f"{text} ({number})", dot=dot)
+
+    if section.assignments is not None:
+        yield key("vessel counted in a field", counted, COUNTED, COUNTED_DOT)
+        yield key("vessel not in a field", accepted - counted, OTHER, OTHER_DOT)
+    else:
+        yield key(
+            "vessel, numbered as in the table of vessels" if detailed else "vessel", accepted, COUNTED, COUNTED_DOT
+        )
+    if detailed and any(vessel.lumens for vessel in section.vessels if vessel.accepted):
+        yield Key("lumen", LUMEN)
+    rejected = len(section.vessels) - accepted
+    if rejected and outlined:
+        yield Key(f"not counted{', with the reason' if detailed else ''} ({rejected})", REJECTED)
