@@ -64,6 +64,8 @@ class Problem:
     specimen: str
     """As written; empty when the row has no name."""
     sentence: str
+    patient: str = ""
+    timepoint: str = ""
 
     def __str__(self) -> str:
         name = f" ({self.specimen})" if self.specimen else ""
@@ -107,10 +109,10 @@ def read_manifest(study: Path, protocol: Protocol) -> Manifest:
         calibration = _um_per_px(row)
         if isinstance(calibration, str):
             faults.append(calibration)
-        problems += [Problem(row.number, row.cells["specimen"], fault) for fault in faults]
+        names = {column: row.cells[column] for column in ("specimen", "patient", "timepoint")}
+        problems += [Problem(row.number, sentence=fault, **names) for fault in faults]
         if not faults:
             values = {"um_per_px": calibration, "response": row.cells["response"] or None, **paths}
-            names = {column: row.cells[column] for column in ("specimen", "patient", "timepoint")}
             specimens.append(Specimen.model_validate({**names, **values}))
     return Manifest(tuple(specimens), tuple(sorted(problems, key=lambda problem: problem.row)))
 
@@ -227,13 +229,17 @@ def _empty(row: _Row) -> Iterator[str]:
             yield f"{column} is empty; fill it in"
 
 
+def can_name_files(name: str) -> bool:
+    """Whether results can be files of this name, on every system."""
+    odd = any(not (character.isalnum() or character in " ._-") for character in name)
+    unsafe = odd or not name or name.startswith(".") or name.endswith(".") or _RESERVED.fullmatch(name)
+    return not unsafe and len(name) <= _LONGEST_NAME and len(name.encode()) <= _LONGEST_NAME_BYTES
+
+
 def _name_faults(row: _Row) -> Iterator[str]:
     name = row.cells["specimen"]
-    if not name:
-        return
-    odd = sorted({character for character in name if not (character.isalnum() or character in " ._-")})
-    unsafe = odd or name.startswith(".") or name.endswith(".") or _RESERVED.fullmatch(name)
-    if unsafe or len(name) > _LONGEST_NAME or len(name.encode()) > _LONGEST_NAME_BYTES:
+    if name and not can_name_files(name):
+        odd = sorted({character for character in name if not (character.isalnum() or character in " ._-")})
         detail = f" (it has {', '.join(map(repr, odd))})" if odd else ""
         yield (
             f"the specimen's name '{name[:_LONGEST_NAME]}' cannot be a file name{detail}; use letters, digits, spaces "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from mvd.blocks import Progress, grid, vessels_on_slide
 from mvd.counting import Assignment, SpecimenCount, assign, count, hotspot_density
-from mvd.errors import FieldError, InvolvedAreaError
+from mvd.errors import FieldError, InvolvedAreaError, MvdError
 from mvd.fields import Placement, place_fields
 from mvd.geometry import Calibration, Raster, Ring
 from mvd.involved import (
@@ -22,9 +20,9 @@ from mvd.involved import (
     involved_from_raster,
 )
 from mvd.manifest import Specimen
-from mvd.protocol import CountingRule, Protocol
+from mvd.protocol import Protocol
 from mvd.slide import Slide, open_slide, read_mask
-from mvd.store import as_stored, read_whole
+from mvd.store import as_stored
 from mvd.survey import Survey, survey_slide
 from mvd.tissue import suggest_involved
 from mvd.vessels import Vessel
@@ -96,9 +94,7 @@ def find(
         )
 
 
-def count_specimen(
-    specimen: Specimen, protocol: Protocol, *, progress: Progress | None = None
-) -> SpecimenResult:
+def count_specimen(specimen: Specimen, protocol: Protocol, *, progress: Progress | None = None) -> SpecimenResult:
     """Find, place and count: one specimen of a study.
 
     Raises
@@ -148,7 +144,7 @@ def _vessels_and_fields(
 ) -> tuple[tuple[Vessel, ...], Placement]:
     specimen, protocol = what
     plan, name = protocol.fields, specimen.specimen
-    centres = _manual_centres(specimen, slide.calibration) if plan.placement == "manual" else None
+    centres = manual_centres(specimen, slide.calibration) if plan.placement == "manual" else None
     if plan.placement == "hotspot":
         vessels = vessels_on_slide(slide, survey, grid(evaluable), rule=protocol.rule, progress=progress)
         points = np.array([(v.x_um, v.y_um) for v in vessels if v.accepted], np.float64).reshape(-1, 2)
@@ -160,17 +156,20 @@ def _vessels_and_fields(
 
 def _involved(specimen: Specimen, protocol: Protocol, slide: Slide, survey: Survey) -> InvolvedArea:
     """The involved area as an observer drew it, or what the protocol says without one."""
-    path = specimen.involved
-    if path is None:
+    if specimen.involved is None:
         if protocol.involved.default == "suggest":
             suggested = suggest_involved(survey.overview, survey.stains, survey.tissue)
             return involved_from_raster(suggested, "suggestion")
         return involved_from_raster(survey.tissue.marrow, "whole marrow")
+    return drawn_area(specimen.involved, slide)
+
+
+def drawn_area(path: Path, slide: Slide) -> InvolvedArea:
+    """The involved area as an observer drew it: GeoJSON, or a mask image of the whole slide."""
     if path.suffix.lower() in (".geojson", ".json"):
-        text = read_whole(path)
-        if text is None:
-            raise InvolvedAreaError(f"{path.name}: no such file; put it there or empty the cell 'involved'")
-        return involved_from_geojson(text, slide.calibration, bounds=slide.bounds, where=path.name)
+        return involved_from_geojson(
+            _text(path, InvolvedAreaError), slide.calibration, bounds=slide.bounds, where=path.name
+        )
     return involved_from_mask(read_mask(path), slide.bounds, where=path.name)
 
 
@@ -182,10 +181,21 @@ def _evaluable(involved: InvolvedArea, survey: Survey) -> Raster:
     return evaluable
 
 
-def _manual_centres(specimen: Specimen, calibration: Calibration) -> Ring:
+def manual_centres(specimen: Specimen, calibration: Calibration) -> Ring:
+    """Centres of the fields that an observer placed."""
     if specimen.fields is None:
         raise FieldError("placement is 'manual', but the manifest names no file in its column 'fields'")
-    text = read_whole(specimen.fields)
-    if text is None:
-        raise FieldError(f"{specimen.fields.name}: no such file; put it there or choose another placement")
+    text = _text(specimen.fields, FieldError)
     return field_centres_from_geojson(text, calibration, where=specimen.fields.name)
+
+
+def _text(path: Path, kind: type[MvdError]) -> str:
+    """What an observer exported; `kind` is the error if it cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise kind(f"{path.name}: no such file; put it there, or empty its cell in specimens.csv") from None
+    except UnicodeDecodeError as error:
+        raise kind(f"{path.name} is not UTF-8 text; export it again as GeoJSON") from error
+    except OSError as error:
+        raise kind(f"{path.name} cannot be read ({error.strerror}); check the file and its folder") from error

@@ -108,5 +108,5 @@ def _warnings(stains: Stains, levels: StainLevels) -> Iterator[str]:
             f"most of the tissue is itself brown or unevenly so (DAB density {levels.background:.2f} "
             f"± {levels.noise:.2f} where nothing stands out): {doubt}"
         )
-    if levels.peak < _MIN_PEAK_OD or stains.source == "slide, DAB standard":
+    elif levels.peak < _MIN_PEAK_OD or stains.source == "slide, DAB standard":
         yield "hardly anything is stained brown; check that this is the CD34 slide and not a negative control"

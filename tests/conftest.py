@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from small_study import write_study
 
 # The same examples on every run and every machine, however slow.
 settings.register_profile("mvd", derandomize=True, deadline=None)
@@ -19,3 +20,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real images are not here: no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def measured_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small study with its results; tests change a copy."""
+    from mvd.study import run_study  # noqa: PLC0415  (loads the image libraries)
+
+    study = write_study(tmp_path_factory.mktemp("measured") / "study")
+    rows = run_study(study)
+    assert [row.status for row in rows] == ["measured", "measured"]
+    return study

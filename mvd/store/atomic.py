@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,9 @@ _REMEDIES = {
     errno.EEXIST: "a file stands where a folder is needed; rename it",
     errno.ENAMETOOLONG: "the name is too long; shorten it",
 }
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""Names of the files below until they take their place."""
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -49,12 +53,26 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for folder in {target.parent for target in staged}:
             _sync_folder(folder)
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}; check the disk and run again")
-        raise StoreError(f"{target} cannot be written: {remedy}") from error
+        raise refused(target, error) from error
     finally:
         for temporary in staged.values():
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def refused(path: Path, error: OSError) -> StoreError:
+    """The system's refusal to write, as a sentence that says what to do."""
+    remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}; check the disk and run again")
+    return StoreError(f"{path} cannot be written: {remedy}")
+
+
+def refuse_early(folder: Path) -> None:
+    """StoreError now, not after an hour's work, if a folder plainly cannot be written; makes nothing."""
+    there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if not there.is_dir():
+        raise refused(folder, NotADirectoryError(errno.ENOTDIR, ""))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise refused(folder, PermissionError(errno.EACCES, ""))
 
 
 def read_whole(path: Path) -> str | None:

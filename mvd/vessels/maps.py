@@ -139,7 +139,9 @@ def _stained_objects(samples: list[StainMaps], cut: float) -> tuple[NDArray[np.f
         large[0] = False
         reached = np.zeros(count)
         np.maximum.at(reached, labels, dab)
-        slope = np.bincount(labels, dab * sample.red.ravel(), count) / np.bincount(labels, dab**2, count)
+        slope = np.bincount(labels, dab * sample.red.ravel(), count) / np.maximum(
+            np.bincount(labels, dab**2, count), 1e-9
+        )
         peaks.append(reached[large])
         reds.append(slope[large])
     return np.concatenate(peaks), np.concatenate(reds)

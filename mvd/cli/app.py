@@ -1,0 +1,209 @@
+"""The commands. What they need is imported when they run: `mvd --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from mvd.pipeline import Found
+    from mvd.protocol import Protocol
+
+Difficulty = Literal["easy", "typical", "hard"]
+
+UmPerPx = Annotated[
+    float | None,
+    typer.Option("--um-per-px", help="µm per pixel of the full-resolution image, where the file does not say."),
+]
+StudyFolder = Annotated[Path, typer.Argument(help="Folder with study.toml and specimens.csv.", show_default=False)]
+Image = Annotated[
+    Path, typer.Argument(help="Image of a section: TIFF, OME-TIFF, SVS, NDPI, DICOM, PNG, JPEG, …", show_default=False)
+]
+
+app = typer.Typer(
+    name="mvd",
+    help="Bone-marrow microvessel density: from CD34-stained sections to vessels/mm².",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit status.
+
+    Parameters
+    ----------
+    arguments
+        Those after the program's name; of this process by default.
+    """
+    from mvd.errors import MvdError  # noqa: PLC0415
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without µ and ² shows ? and goes on
+    try:
+        app(arguments, prog_name="mvd")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except MvdError as error:
+        for line in str(error).splitlines():
+            complain(line)
+        return 1
+    return 0
+
+
+def complain(sentence: str) -> None:
+    """One sentence on the error stream."""
+    typer.echo(f"mvd: {sentence}", err=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from mvd.version import program_version  # noqa: PLC0415
+
+        typer.echo(f"mvd {program_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder of the new study.", show_default=False)]) -> None:
+    """Begin a study: write study.toml, with every choice explained, and specimens.csv to fill in."""
+    from mvd.study import init_study  # noqa: PLC0415
+
+    for path in init_study(folder):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"List your specimens in specimens.csv, then: mvd check {folder}")
+
+
+@app.command()
+def info(image: Image, um_per_px: UmPerPx = None) -> None:
+    """Show what an image file holds: size, levels, pixel size and where it comes from, stains."""
+    from mvd.cli.screen import slide_text  # noqa: PLC0415
+
+    typer.echo(slide_text(image, um_per_px=um_per_px))
+
+
+@app.command()
+def check(study: StudyFolder) -> None:
+    """Look for everything that would stop a study's run; nothing is measured."""
+    from mvd.study import check_study, read_study  # noqa: PLC0415
+
+    faults = check_study(study)
+    for fault in faults:
+        complain(fault)
+    if faults:
+        raise typer.Exit(1)
+    number = len(read_study(study).manifest.specimens)
+    typer.echo(f"{study}: {number} specimen{'' if number == 1 else 's'}, nothing stands in the way of mvd run")
+
+
+@app.command()
+def find(
+    image: Image,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
+    um_per_px: UmPerPx = None,
+    protocol: Annotated[
+        Path | None, typer.Option("--protocol", help="A study.toml; without it the default rule counts.")
+    ] = None,
+) -> None:
+    """Find every vessel of one image, without fields."""
+    from mvd.cli.progress import block_bar  # noqa: PLC0415
+    from mvd.cli.screen import found_text  # noqa: PLC0415
+    from mvd.pipeline import find as find_vessels  # noqa: PLC0415
+    from mvd.protocol import Protocol  # noqa: PLC0415
+    from mvd.store.atomic import refuse_early  # noqa: PLC0415
+    from mvd.study import read_protocol  # noqa: PLC0415
+
+    chosen = read_protocol(protocol) if protocol else Protocol()
+    refuse_early(out)
+    with block_bar(image.name) as progress:
+        found = find_vessels(image, um_per_px=um_per_px, protocol=chosen, progress=progress)
+    paths = _write_found(found, chosen, out)
+    typer.echo(found_text(found, paths))
+    for warning in found.survey.warnings:
+        complain(f"{image.name}: {warning}")
+
+
+def _write_found(found: Found, protocol: Protocol, out: Path) -> tuple[Path, ...]:
+    from mvd.record import found_record, image_stem  # noqa: PLC0415
+    from mvd.report import write_overview  # noqa: PLC0415
+    from mvd.store import VesselRow, table_text, vessel_rows, write_result, write_whole  # noqa: PLC0415
+
+    name = image_stem(found.image)
+    payload, geojson = found_record(found, protocol, name=name)
+    table = out / "vessels.csv"
+    picture = write_overview(found, out)
+    write_result(out, name, payload=payload, geojson=geojson)
+    write_whole(table, table_text(VesselRow, vessel_rows(name, found.vessels, assignments={})).encode())
+    return table, out / f"{name}.geojson", out / f"{name}.json", picture
+
+
+@app.command()
+def run(
+    study: StudyFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the results.", show_default="results in the study")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Measure also what has a result that still stands.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
+) -> None:
+    """Measure every specimen of a study: fields, counts, MVD.
+
+    Specimens whose results still stand are not measured again. Exit status 3: some specimens have no MVD.
+    """
+    from mvd.cli.progress import study_bars  # noqa: PLC0415
+    from mvd.cli.screen import print_study  # noqa: PLC0415
+    from mvd.study import RESULTS_FOLDER, read_study, run_study  # noqa: PLC0415
+
+    plan = read_study(study)
+    results = out if out is not None else study / RESULTS_FOLDER
+    try:
+        with study_bars(quiet=quiet) as watch:
+            rows = run_study(plan, out=results, watch=watch, again=again)
+    except KeyboardInterrupt:
+        complain(f"stopped; what was finished is in {results}, and the same command goes on from there")
+        raise typer.Exit(130) from None
+    if not quiet:
+        print_study(plan, rows, results)
+    for row in rows:
+        if row.reason:
+            complain(f"{row.specimen or 'a specimen without a name'}: {row.status}: {row.reason}")
+    if any(row.mvd_per_mm2 is None for row in rows):
+        raise typer.Exit(3)
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder of the new study.", show_default=False)],
+    number: Annotated[int, typer.Option(min=1, max=1000, help="Sections; two make one patient.")] = 4,
+    difficulty: Annotated[Difficulty, typer.Option(help="How much there is that looks like a vessel.")] = "typical",
+    um_per_px: Annotated[float, typer.Option(min=0.1, max=2.0, help="µm per pixel of the images.")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other sections.")] = 1,
+) -> None:
+    """Simulate a study: sections with known truth, ready for mvd run."""
+    from mvd.errors import StoreError  # noqa: PLC0415
+    from mvd.phantom.study import make_study  # noqa: PLC0415
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StoreError(f"{out} exists already and stays as it is; name a new or empty folder")
+    try:
+        names = make_study(out, number=number, difficulty=difficulty, um_per_px=um_per_px, seed=seed)
+    except OSError as error:
+        raise StoreError(f"{out} cannot be written: {error.strerror or error}") from error
+    typer.echo(f"wrote {len(names)} sections to {out}; measure them with: mvd run {out}")

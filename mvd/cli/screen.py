@@ -1,0 +1,176 @@
+"""Results as a person reads them on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mvd.cohort import paired
+from mvd.compare import PairedChange
+from mvd.errors import MvdError
+from mvd.pipeline import Found
+from mvd.protocol import Protocol
+from mvd.record import DOUBTFUL, accepted_per_mm2, rejected
+from mvd.slide import SlideInfo, inspect_slide, open_slide
+from mvd.store import FieldRow, SpecimenRow, read_table
+from mvd.study import Study
+from mvd.survey import Survey, survey_slide
+
+_PLAIN_WIDTH = 160
+"""Columns where the output is no terminal: wide enough that no cell is folded in a usual study."""
+_ABSENT = "–"
+
+
+def slide_text(image: Path, *, um_per_px: float | None) -> str:
+    """What `mvd info` shows.
+
+    Raises
+    ------
+    MvdError
+        The file is no image, or `um_per_px` cannot be its pixel size.
+    """
+    info = inspect_slide(image)
+    lines = [
+        ("file", printable(image.name)),
+        ("format", f"{info.format}; {info.storage}; {info.channels} channels of {info.bits} bits"),
+        ("size", _size(info)),
+        *_levels(info),
+    ]
+    if info.calibration is None and um_per_px is None:
+        problem = info.calibration_problem or "the file has no pixel size"
+        lines.append(("pixel size", f"missing: {problem}"))
+        return _aligned(lines)
+    with open_slide(image, um_per_px=um_per_px) as slide:
+        scale, bounds = slide.calibration, slide.bounds
+        lines += [
+            ("pixel size", f"{scale.um_per_px_x:.4g} × {scale.um_per_px_y:.4g} µm ({scale.source}: {scale.detail})"),
+            ("section", f"{bounds.width_um / 1e3:.2f} × {bounds.height_um / 1e3:.2f} mm"),
+        ]
+        try:
+            lines += _stains(survey_slide(slide, Protocol()))
+        except MvdError as error:
+            lines.append(("stains", f"not found: {error}"))
+    return _aligned(lines)
+
+
+def _size(info: SlideInfo) -> str:
+    return f"{info.size_px[0]} × {info.size_px[1]} pixels"
+
+
+def _levels(info: SlideInfo) -> list[tuple[str, str]]:
+    return [
+        (f"level {number}", f"{level.width} × {level.height} pixels, 1/{level.downsample_x:.4g}")
+        for number, level in enumerate(info.levels)
+    ]
+
+
+def _stains(survey: Survey) -> list[tuple[str, str]]:
+    def triple(values: Sequence[float], decimals: int) -> str:
+        return ", ".join(f"{value:.{decimals}f}" for value in values)
+
+    stains, tissue = survey.stains, survey.tissue
+    return [
+        ("white", f"{triple(stains.white, 0)} (red, green, blue)"),
+        ("haematoxylin", f"{triple(stains.haematoxylin, 3)} (optical density; {stains.source})"),
+        ("DAB", f"{triple(stains.dab, 3)} (optical density; {stains.source})"),
+        ("marrow", f"{tissue.marrow_mm2:.3f} mm², with {tissue.fat_mm2:.3f} mm² of fat"),
+        ("bone", f"{tissue.bone_mm2:.3f} mm²"),
+        *(("warning", warning) for warning in survey.warnings),
+    ]
+
+
+def found_text(found: Found, paths: Sequence[Path]) -> str:
+    """What `mvd find` shows."""
+    tissue, density = found.survey.tissue, accepted_per_mm2(found)
+    accepted = sum(vessel.accepted for vessel in found.vessels)
+    passed_over = rejected(found.vessels)
+    reasons = ", ".join(f"{number} {reason}" for reason, number in passed_over.items())
+    lines = [
+        ("vessels", str(accepted)),
+        ("not counted", f"{sum(passed_over.values())}{f' ({reasons})' if reasons else ''}"),
+        ("marrow", f"{tissue.marrow_mm2:.3f} mm² that can be analysed; bone {tissue.bone_mm2:.3f} mm²"),
+        (
+            "vessels/mm²",
+            f"{density:.1f} of all marrow (no MVD: fields were not placed)" if density is not None else "–",
+        ),
+        *(("wrote", printable(str(path))) for path in paths),
+    ]
+    return _aligned(lines)
+
+
+def print_study(study: Study, rows: Sequence[SpecimenRow], results: Path) -> None:
+    """The specimens, the changes, and where the results are."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, emoji=False, width=_PLAIN_WIDTH)
+    console.print(_specimens(study, rows, read_table(FieldRow, results / "fields.csv") or ()))
+    short = [replace(row, reason=row.status) for row in rows]  # the sentences stand below the tables
+    changes = paired(short, timepoints=study.protocol.timepoints)
+    if changes:
+        console.print()
+        console.print(_changes(changes, study.protocol.timepoints[0]))
+    console.print()
+    console.print(Text(f"Results: {printable(str(results))}", overflow="ignore", no_wrap=True))
+
+
+def printable(text: str) -> str:
+    """A name from outside without control characters, which could do things to a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _specimens(study: Study, rows: Sequence[SpecimenRow], fields: Sequence[FieldRow]) -> Table:
+    counts: dict[str, list[str]] = {}
+    for field in fields:
+        counts.setdefault(field.specimen, []).append(str(field.count))
+    level = f"{study.protocol.counts.confidence:.0%} interval"
+    table = _table("specimen", "counts per field", "MVD/mm²", level, "hot-spot/mm²", "status")
+    for row in rows:
+        interval = _ABSENT if row.ci_low is None or row.ci_high is None else f"{row.ci_low:.1f} – {row.ci_high:.1f}"
+        per_field = " ".join(counts.get(row.specimen, ())) if row.mvd_per_mm2 is not None else ""
+        cells = row.specimen, per_field or _ABSENT, _number(row.mvd_per_mm2), interval, _number(row.hotspot_per_mm2)
+        style = "red" if row.mvd_per_mm2 is None else "yellow" if row.status == DOUBTFUL else ""
+        table.add_row(*(Text(printable(cell)) for cell in cells), Text(row.status, style=style))
+    return table
+
+
+def _changes(changes: Sequence[PairedChange], first: str) -> Table:
+    broken = any(change.missing for change in changes)
+    why = ["no pair because"] if broken else []
+    table = _table("patient", "timepoint", f"{first}, MVD/mm²", "then", "difference", "ratio", *why)
+    for change in changes:
+        cells = (
+            change.patient,
+            change.timepoint,
+            _number(change.pre_per_mm2),
+            _number(change.post_per_mm2),
+            _ABSENT if change.difference_per_mm2 is None else f"{change.difference_per_mm2:+.1f}",
+            _ABSENT if change.ratio is None else f"{change.ratio:.2f}",
+            *([change.missing or ""] if broken else []),
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """An empty table; columns of numbers stand to the right."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    texts = ("specimen", "counts per field", "status", "patient", "timepoint", "no pair because")
+    for name in columns:
+        folds = name in ("counts per field", "no pair because")
+        table.add_column(Text(printable(name)), justify="left" if name in texts else "right", no_wrap=not folds)
+    return table
+
+
+def _number(value: float | None) -> str:
+    return _ABSENT if value is None else f"{value:.1f}"
+
+
+def _aligned(lines: Sequence[tuple[str, str]]) -> str:
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in lines)

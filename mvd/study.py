@@ -1,0 +1,162 @@
+"""A study folder: protocol and manifest in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mvd.cohort import Watch, measure_cohort
+from mvd.errors import ManifestError, MvdError, ProtocolError, StoreError
+from mvd.manifest import MANIFEST_FILE, Manifest, Specimen, example_manifest, read_manifest
+from mvd.pipeline import SpecimenResult, drawn_area, manual_centres
+from mvd.protocol import Protocol
+from mvd.report import write_field_pictures, write_overview
+from mvd.slide import open_slide
+from mvd.store import SpecimenRow, write_together
+
+PROTOCOL_FILE = "study.toml"
+RESULTS_FOLDER = "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as its folder says."""
+
+    folder: Path
+    protocol: Protocol
+    manifest: Manifest
+
+
+def read_study(folder: str | Path) -> Study:
+    """Read study.toml and specimens.csv of a folder. Rows that cannot be used are in `manifest.problems`.
+
+    Raises
+    ------
+    ProtocolError, ManifestError
+        What has to be put right before any specimen can be measured.
+    """
+    folder = Path(folder)
+    protocol = _protocol(folder)
+    return Study(folder, protocol, read_manifest(folder, protocol))
+
+
+def read_protocol(path: str | Path) -> Protocol:
+    """Read a protocol file.
+
+    Raises
+    ------
+    ProtocolError
+        No such file, or every fault found in it, one a line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ProtocolError(f"{path} does not exist; mvd init writes one with every choice explained") from None
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    except OSError as error:
+        raise ProtocolError(f"{path} cannot be read ({error.strerror}); check the file and its folder") from error
+    return Protocol.from_toml(text, where=path.name)
+
+
+def init_study(folder: str | Path) -> tuple[Path, Path]:
+    """Write a new study's protocol, with every choice explained, and a manifest to fill in; never over existing ones.
+
+    Raises
+    ------
+    StoreError
+        One of the two is there already, or the folder cannot be written.
+    """
+    folder = Path(folder)
+    paths = folder / PROTOCOL_FILE, folder / MANIFEST_FILE
+    for path in paths:
+        if path.exists():
+            raise StoreError(f"{path} exists already and stays as it is; name another folder for a new study")
+    write_together({paths[0]: Protocol().to_toml().encode(), paths[1]: example_manifest().encode()})
+    return paths
+
+
+def check_study(folder: str | Path) -> tuple[str, ...]:
+    """Everything that would stop a specimen or the run, as sentences; nothing is measured and nothing is written."""
+    folder = Path(folder)
+    try:
+        protocol = _protocol(folder)
+    except MvdError as error:
+        return tuple(str(error).splitlines())
+    try:
+        manifest = read_manifest(folder, protocol)
+    except MvdError as error:
+        return (str(error),)
+    faults = [str(problem) for problem in manifest.problems]
+    for specimen in manifest.specimens:
+        faults += (f"{specimen.specimen}: {fault}" for fault in _faults(specimen, protocol))
+    return tuple(faults)
+
+
+def run_study(
+    study: str | Path | Study, *, out: str | Path | None = None, watch: Watch | None = None, again: bool = False
+) -> tuple[SpecimenRow, ...]:
+    """Measure every specimen of a study and write results, tables and field pictures.
+
+    Specimens whose results still stand are not measured again.
+
+    Parameters
+    ----------
+    study
+        The study's folder, or what `read_study` gave.
+    out
+        Folder of the results; the study's `results` by default.
+    watch
+        Is told how the run goes on.
+    again
+        Measure every specimen, also those whose results stand.
+
+    Returns
+    -------
+    One row for each specimen, the same as in the table specimens.csv of the results, with unrounded numbers.
+
+    Raises
+    ------
+    MvdError
+        Nothing can be measured, or nothing written. A single specimen's fault is no error but its row's reason.
+    """
+    if not isinstance(study, Study):
+        study = read_study(study)
+    results = Path(out) if out is not None else study.folder / RESULTS_FOLDER
+    border = study.protocol.fields.border
+
+    def draw(result: SpecimenResult, folder: Path) -> tuple[Path, ...]:
+        return (*write_field_pictures(result, folder, border=border), write_overview(result, folder))
+
+    return measure_cohort(study.manifest, study.protocol, results, draw=draw, watch=watch, again=again)
+
+
+def _protocol(folder: Path) -> Protocol:
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise ManifestError(f"{folder} {what}; give the folder of a study (mvd init makes one)")
+    return read_protocol(folder / PROTOCOL_FILE)
+
+
+def _faults(specimen: Specimen, protocol: Protocol) -> Iterator[str]:
+    """What keeps one specimen from being measured, as far as can be told without its pixels."""
+    try:
+        slide = open_slide(
+            specimen.image, um_per_px=specimen.um_per_px, calibration_detail=f"specimens.csv, {specimen.specimen}"
+        )
+    except MvdError as error:
+        yield str(error)
+        return
+    with slide:
+        try:
+            if specimen.involved is not None:
+                drawn_area(specimen.involved, slide)
+        except MvdError as error:
+            yield str(error)
+        try:
+            if protocol.fields.placement == "manual":
+                manual_centres(specimen, slide.calibration)
+        except MvdError as error:
+            yield str(error)
