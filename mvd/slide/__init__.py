@@ -4,8 +4,8 @@
 without a pixel size. Label and macro images are never opened: they show patients' names.
 """
 
-from mvd.slide.model import Level, Slide, SlideInfo
 from mvd.slide.mask import read_mask
+from mvd.slide.model import Level, Slide, SlideInfo
 from mvd.slide.opening import inspect_slide, open_slide
 
 __all__ = ["Level", "Slide", "SlideInfo", "inspect_slide", "open_slide", "read_mask"]
