@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.errors import StainError
-from mvd.geometry import FloatImage, Pixels
+from mvd.geometry import FloatImage, Mask, Pixels
 
 Vector = tuple[float, float, float]
 
@@ -47,6 +47,8 @@ _SMOOTH_UM = 0.5
 """Gaussian sigma against sensor and JPEG noise; half the thinnest wall."""
 _SURROUNDINGS_UM = 4.0
 """Gaussian sigma of what counts as a pixel's surroundings: wider than a wall or a nucleus, narrower than bone."""
+_INK_RADIUS_UM = 5.0
+"""Radius of the smallest black patch that is ink or a mask: a frame round the picture, not a grain of pigment."""
 _STAND_OUT_SIGMAS = 5.0
 """Brown detail this far above its own spread is stain, not the noise of a million pixels."""
 
@@ -148,7 +150,8 @@ def estimate_stains(
     smooth = np.asarray(cv2.GaussianBlur(pixels, (0, 0), _SMOOTH_UM / um_per_px), np.uint8)
     density = optical_density(smooth, white)
     total = density.mean(axis=2)
-    stained = (total > TISSUE_OD) & (density.min(axis=2) < BLACK_OD)
+    black = density.min(axis=2) >= BLACK_OD
+    stained = (total > TISSUE_OD) & ~black & ~_beside_ink(black, um_per_px)
     if int(stained.sum()) < _MIN_STAINED_PX:
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
     chroma = np.ptp(density[stained], axis=1) / total[stained]
@@ -162,6 +165,16 @@ def estimate_stains(
     if dab is None:
         return Stains(white, haematoxylin, _unit(DAB_STANDARD), "slide, DAB standard")
     return Stains(white, haematoxylin, dab, "slide")
+
+
+def _beside_ink(black: Mask, um_per_px: float) -> Mask:
+    """Where the surroundings of a pixel reach into ink, so that its detail is the ink's edge."""
+    ink = cv2.morphologyEx(black.astype(np.uint8), cv2.MORPH_OPEN, _square(_INK_RADIUS_UM / um_per_px))
+    return np.asarray(cv2.dilate(ink, _square(3 * _SURROUNDINGS_UM / um_per_px)) > 0, bool)
+
+
+def _square(radius_px: float) -> NDArray[np.uint8]:
+    return np.ones((2 * round(radius_px) + 1,) * 2, np.uint8)
 
 
 def _counterstain(density: FloatImage, detail: FloatImage) -> Vector:

@@ -1,0 +1,152 @@
+"""A slide's vessels do not depend on how it is cut into blocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sections import KINI, found_in, section, slide_of, survey_of, surveyed
+
+import mvd.blocks
+from mvd.blocks import grid, vessels_on_slide
+from mvd.geometry import Raster, Rect
+from mvd.phantom import PhantomSpec, empty_marrow
+from mvd.protocol import CountingRule
+from mvd.vessels import Vessel
+
+SPEC = PhantomSpec(seed=4, width_um=330, height_um=300, vessel_density_per_mm2=200.0, bone_fraction=0.05)
+FATTY = replace(SPEC, seed=12, fat_fraction=0.5, vessel_density_per_mm2=250.0, tissue_edge=True)
+
+
+def whole(spec: PhantomSpec) -> Raster:
+    overview = surveyed(spec).overview
+    return overview.with_pixels(np.ones(overview.pixels.shape[:2], bool))
+
+
+def searched(spec: PhantomSpec, cores: tuple[Rect, ...], rule: CountingRule = KINI) -> tuple[Vessel, ...]:
+    return vessels_on_slide(slide_of(section(spec).image), surveyed(spec), cores, rule=rule)
+
+
+def told(vessel: Vessel) -> tuple[object, ...]:
+    """Everything of a vessel but its name, to the nanometre."""
+    numbers = (
+        vessel.x_um, vessel.y_um, vessel.area_um2, vessel.lumen_area_um2, vessel.lumen_width_um, vessel.length_um,
+        vessel.width_um, vessel.perimeter_um, vessel.mean_dab_od,
+    )  # fmt: skip
+    rings = tuple(ring.tobytes() for ring in (vessel.outline, *vessel.lumens))
+    return (*(round(float(n), 3) for n in numbers), vessel.pieces, vessel.reason, rings)
+
+
+@pytest.mark.parametrize(
+    ("spec", "core_um"), [(SPEC, 128.0), (FATTY, 200.0)], ids=["cellular, 128 µm", "fatty, 200 µm"]
+)
+def test_blocks_of_any_size_find_the_same_vessels(monkeypatch, spec, core_um):
+    monkeypatch.setattr(mvd.blocks, "CORE_UM", core_um)
+    found = searched(spec, grid(whole(spec)))
+    assert len(found) > 12
+    assert sorted(map(told, found), key=str) == sorted(map(told, found_in(spec)), key=str)
+
+
+def test_fields_alone_find_what_the_whole_slide_has_there():
+    fields = (Rect.square(20.5, 30.25, 110), Rect.square(130.5, 30.25, 110), Rect.square(200.0, 170.0, 120))
+    found = {told(v) for v in searched(SPEC, fields)}
+    everywhere = {told(v): v for v in found_in(SPEC)}
+    touching = {key for key, v in everywhere.items() if any(v.bounds.intersection(field) for field in fields)}
+    assert len(touching) > 5
+    assert found == touching
+
+
+def test_blocks_may_overlap_and_come_in_any_order():
+    cores = (*grid(whole(SPEC)), Rect.square(50, 50, 200), Rect.square(120, 90, 200))
+    names = {v.name: told(v) for v in searched(SPEC, cores)}
+    assert names == {v.name: told(v) for v in searched(SPEC, cores[::-1])}
+    assert len(names) == len(found_in(SPEC))
+
+
+def test_vessels_are_named_from_top_to_bottom():
+    found = searched(SPEC, grid(whole(SPEC)))
+    assert [v.name for v in found] == [f"v{n:05d}" for n in range(1, len(found) + 1)]
+    assert [v.y_um for v in found] == sorted(v.y_um for v in found)
+
+
+def with_long_vessel() -> Raster:
+    """Marrow with a wavy wall 280 µm long across it, broken every 60 µm by an unstained gap of 4 µm."""
+    strip = replace(empty_marrow(340.0, seed=2, um_per_px=0.5), height_um=130.0)
+    light = section(strip).image.pixels.astype(float)
+    y, x = (np.indices(light.shape[:2]) + 0.5) * 0.5
+    wall = (np.abs(y - 65 - 12 * np.sin(x / 40)) < 2) & (x > 30) & (x < 310) & (x % 60 > 4)
+    light[wall] *= 10 ** -(0.6 * np.array([0.27, 0.57, 0.78]))
+    return Raster(light.astype(np.uint8), 0.0, 0.0, 0.5)
+
+
+@pytest.fixture(scope="module")
+def long():
+    """Slide, survey and its vessels found in one look."""
+    image = with_long_vessel()
+    survey = survey_of(image)
+    everything = vessels_on_slide(slide_of(image), survey, (image.rect,), rule=KINI)
+    return slide_of(image), survey, everything
+
+
+@pytest.mark.parametrize("core_um", [256.0, 100.0])
+def test_a_vessel_longer_than_the_margin_comes_back_once_and_whole(monkeypatch, long, core_um):
+    slide, survey, everything = long
+    monkeypatch.setattr(mvd.blocks, "CORE_UM", core_um)
+    monkeypatch.setattr(mvd.blocks, "MARGIN_UM", 32.0)
+    blocks = grid(survey.overview.with_pixels(np.ones(survey.overview.pixels.shape[:2], bool)))
+    found = vessels_on_slide(slide, survey, blocks, rule=KINI)
+    assert sorted(map(told, found), key=str) == sorted(map(told, everything), key=str)
+    (vessel,) = (v for v in found if v.length_um > 100)
+    assert vessel.bounds.width_um == pytest.approx(280, abs=6) and vessel.pieces == 6
+
+
+def test_a_field_at_one_end_of_a_long_vessel_gets_all_of_it(long):
+    slide, survey, everything = long
+    (vessel,) = (v for v in everything if v.length_um > 100)
+    end = Rect.square(20.0, 60.0, 40.0)
+    assert told(vessel) in {told(v) for v in vessels_on_slide(slide, survey, (end,), rule=KINI)}
+
+
+def test_separate_branches_do_not_depend_on_blocks(monkeypatch):
+    rule = CountingRule(branches="separate")
+    monkeypatch.setattr(mvd.blocks, "CORE_UM", 256.0)
+    found = {told(v) for v in searched(SPEC, grid(whole(SPEC)), rule)}
+    assert found == {told(v) for v in found_in(SPEC, rule)}
+
+
+@pytest.mark.parametrize(
+    ("marked", "blocks"),
+    [((slice(0, 1), slice(0, 1)), 1), ((slice(250, 260), slice(0, 1)), 2), ((slice(None), slice(None)), 6)],
+    ids=["one corner", "across an edge", "everywhere"],
+)
+def test_the_grid_holds_just_the_blocks_that_are_needed(marked, blocks):
+    mask = np.zeros((500, 600), bool)  # 2.0 × 2.4 mm at 4 µm
+    mask[marked] = True
+    cores = grid(Raster(mask, 0.0, 0.0, 4.0))
+    assert len(cores) == blocks
+    covered = sum(int(mask[Raster(mask, 0.0, 0.0, 4.0).window(core)].sum()) for core in cores)
+    assert covered == mask.sum(), "every marked pixel lies in one block"
+
+
+def test_nothing_to_search_has_no_blocks():
+    assert grid(Raster(np.zeros((10, 10), bool), 0.0, 0.0, 4.0)) == ()
+    assert searched(SPEC, ()) == ()
+
+
+def test_progress_counts_every_block():
+    seen: list[tuple[int, int]] = []
+    cores = (Rect.square(0, 0, 60), Rect.square(60, 0, 60), Rect.square(0, 60, 60))
+    slide = slide_of(section(SPEC).image)
+    vessels_on_slide(slide, surveyed(SPEC), cores, rule=KINI, progress=lambda done, of: seen.append((done, of)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.slow
+def test_pixels_of_another_size_give_nearly_the_same_vessels():
+    """Found at 0.5 µm/px whatever the slide's pixels are."""
+    fine = section(replace(SPEC, um_per_px=0.25))
+    survey = survey_of(fine.image)
+    found = vessels_on_slide(slide_of(fine.image), survey, grid(whole(SPEC)), rule=KINI)
+    counted = sum(v.accepted for v in found_in(SPEC))
+    assert sum(v.accepted for v in found) == pytest.approx(counted, abs=max(2, 0.12 * counted))
