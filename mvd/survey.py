@@ -12,8 +12,8 @@ from mvd.errors import StainError
 from mvd.geometry import Pixels, Raster, Rect
 from mvd.protocol import Protocol
 from mvd.slide import Slide
-from mvd.stains import Stains, estimate_stains, measure_white
-from mvd.tissue import OVERVIEW_UM_PER_PX, Tissue, find_tissue, map_tissue
+from mvd.stains import Stains, estimate_stains, measure_white, optical_density
+from mvd.tissue import OVERVIEW_UM_PER_PX, Tissue, find_ink, find_tissue, map_tissue
 from mvd.vessels import WORK_UM_PER_PX, StainLevels, measure_levels, stain_maps
 
 _TILE_UM = 128.0
@@ -64,8 +64,12 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
 
 def _sample(slide: Slide, overview: Raster) -> list[Raster]:
     """Tiles spread evenly over the tissue, the same ones every time; all of a small section."""
-    tissue = find_tissue(overview, measure_white(overview.pixels))
-    rects = [rect for rect in _tiles(slide.bounds) if _share(tissue, rect) >= _MIN_TISSUE_SHARE]
+    white = measure_white(overview.pixels)
+    tissue = find_tissue(overview, white)
+    ink = overview.with_pixels(find_ink(optical_density(overview.pixels, white)))
+    rects = [
+        rect for rect in _tiles(slide.bounds) if _share(tissue, rect) >= _MIN_TISSUE_SHARE and not _share(ink, rect)
+    ]
     if not rects:  # a sliver of tissue: the tile that holds most of it
         rects = [max(_tiles(slide.bounds), key=lambda rect: _share(tissue, rect))]
     chosen = np.unique(np.linspace(0, len(rects) - 1, _MAX_TILES).round().astype(int))

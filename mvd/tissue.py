@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Raster
-from mvd.stains import TISSUE_OD, Stains, Vector, optical_density, separate
+from mvd.stains import BLACK_OD, TISSUE_OD, Stains, Vector, optical_density, separate
 
 OVERVIEW_UM_PER_PX = 4.0
 """Pixel size of the overview: a nucleus spans one to two pixels, a 15 mm biopsy 4000."""
@@ -21,6 +21,8 @@ _FAT_CLOSING_UM = 45.0
 """Radius of the largest gap that is marrow when tissue surrounds it: a fat cell of 90 µm."""
 _MAX_HOLE_MM2 = 0.05
 """An enclosed gap up to this area is fat or a torn sinusoid; a larger one is a hole in the section."""
+_MIN_INK_UM = 12.0
+"""Radius of the smallest black patch that is ink; clumps of precipitate stay below it."""
 _MIN_TISSUE_MM2 = 0.01
 """Smaller pieces of tissue are debris; a counting field holds 0.0625 mm²."""
 _TEXTURE_UM = 12.0
@@ -78,13 +80,25 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
     StainError
         There is no tissue.
     """
-    total = _smoothed(optical_density(overview.pixels, white).mean(axis=2), _TISSUE_SMOOTH_UM)
+    density = optical_density(overview.pixels, white)
+    ink = find_ink(density)
+    total = _smoothed(np.where(ink, 0, density.mean(axis=2)).astype(np.float32), _TISSUE_SMOOTH_UM)
     stained = (total > TISSUE_OD).astype(np.uint8)
     closed = _closing(stained, _FAT_CLOSING_UM)
-    tissue = _without_small(_holes_filled(closed > 0, _MAX_HOLE_MM2), _MIN_TISSUE_MM2)
+    tissue = _without_small(_holes_filled(closed > 0, _MAX_HOLE_MM2) & ~ink, _MIN_TISSUE_MM2)
     if not tissue.any():
         raise StainError("no tissue: nothing on the slide is stained over as much as 0.01 mm²")
     return overview.with_pixels(tissue)
+
+
+def find_ink(density: FloatImage) -> Mask:
+    """Black patches wider than a grain of pigment, with their blurred edge: marker ink, a frame, the empty stage.
+
+    `density` is (rows, columns, 3) OD of the overview.
+    """
+    black = (density.min(axis=2) > BLACK_OD).astype(np.uint8)
+    opened = cv2.morphologyEx(black, cv2.MORPH_OPEN, _disc(_MIN_INK_UM))
+    return np.asarray(cv2.dilate(opened, _disc(_MIN_INK_UM)) > 0, bool)
 
 
 def map_tissue(overview: Raster, stains: Stains) -> Tissue:
