@@ -1,5 +1,6 @@
 """The Python interface: its names, its weight, and the example of the README."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,26 @@ def test_find_gives_vessels(tmp_path: Path) -> None:
 def test_run_study_gives_rows(measured_study: Path) -> None:
     for row in mvd.run_study(str(measured_study)):
         assert row.ci_low < row.mvd_per_mm2 < row.ci_high
+
+
+def test_the_example_of_the_readme_runs_as_it_stands(
+    measured_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    example = readme.split("```python\n")[1].split("```")[0]
+    assert len([line for line in example.splitlines() if line]) <= 6
+    # A small study under the sample's name: the sample itself takes a minute.
+    study = shutil.copytree(measured_study, tmp_path / "sample_images")
+    image = next(study.glob("*.ome.tif"))
+    image.rename(study / "p01_pre.ome.tif")
+    manifest = study / "specimens.csv"
+    manifest.write_text(manifest.read_text().replace(image.name, "p01_pre.ome.tif"))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first.endswith(" vessels") and int(first.split()[0]) > 0
+    assert len(rows) == 2
+    assert all(float(low) < float(mvd_per_mm2) < float(high) for _, mvd_per_mm2, low, high in map(str.split, rows))
 
 
 def test_read_study_and_paired_differences_fit_together(measured_study: Path) -> None:
