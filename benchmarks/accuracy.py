@@ -40,7 +40,8 @@ prints this table; `python benchmarks/accuracy.py --seed {seed} --write docs/acc
 A found vessel matches a true one when their bounding boxes overlap by a fifth (intersection over union) or when the
 centre of each lies in the other, one to one. Count error is that of the sum over the sections; limits of agreement are
 Bland and Altman's, in vessels a section; intervals are bootstrapped over sections. The baseline is one DAB threshold
-(0.25 OD, standard stain vectors), holes filled, at least 20 µm².
+(0.25 OD, standard stain vectors), holes filled, at least 20 µm². Seconds are of the whole chain, file to counts, with a
+section on every core at once.
 
 **What this shows and what not.** The sections come from the simulator on which the program's limits were chosen, with
 other seeds. No CD34-stained marrow was to be had. The colon image is one real CD31 stain; some limits for joining
