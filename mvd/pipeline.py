@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from mvd.slide import Slide, open_slide, read_mask
 from mvd.store import as_stored
 from mvd.survey import Survey, survey_slide
 from mvd.tissue import suggest_involved
-from mvd.vessels import Vessel
+from mvd.vessels import Reason, Vessel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,12 +147,32 @@ def _vessels_and_fields(
     plan, name = protocol.fields, specimen.specimen
     centres = manual_centres(specimen, slide.calibration) if plan.placement == "manual" else None
     if plan.placement == "hotspot":
-        vessels = vessels_on_slide(slide, survey, grid(evaluable), rule=protocol.rule, progress=progress)
+        found = vessels_on_slide(slide, survey, grid(evaluable), rule=protocol.rule, progress=progress)
+        vessels = _only_in(evaluable, found)
         points = np.array([(v.x_um, v.y_um) for v in vessels if v.accepted], np.float64).reshape(-1, 2)
         return vessels, place_fields(evaluable, plan, specimen=name, points=points)
     placement = place_fields(evaluable, plan, specimen=name, centres=centres)
     cores = grid(evaluable) if _whole_area(protocol) else tuple(field.rect for field in placement.fields)
-    return vessels_on_slide(slide, survey, cores, rule=protocol.rule, progress=progress), placement
+    found = vessels_on_slide(slide, survey, cores, rule=protocol.rule, progress=progress)
+    return _only_in(evaluable, found), placement
+
+
+def _only_in(evaluable: Raster, vessels: tuple[Vessel, ...]) -> tuple[Vessel, ...]:
+    """The vessels; those whose reference point is not in evaluable involved marrow do not count.
+
+    The area that they lie in is not measured either: a field that is only partly involved is a smaller field.
+    """
+
+    def inside(vessel: Vessel) -> bool:
+        row = math.floor((vessel.y_um - evaluable.y0_um) / evaluable.um_per_px)
+        column = math.floor((vessel.x_um - evaluable.x0_um) / evaluable.um_per_px)
+        rows, columns = evaluable.pixels.shape
+        return 0 <= row < rows and 0 <= column < columns and bool(evaluable.pixels[row, column])
+
+    return tuple(
+        replace(vessel, reason=Reason.NOT_INVOLVED) if vessel.accepted and not inside(vessel) else vessel
+        for vessel in vessels
+    )
 
 
 def _involved(specimen: Specimen, protocol: Protocol, slide: Slide, survey: Survey) -> InvolvedArea:

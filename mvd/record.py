@@ -85,6 +85,7 @@ def specimen_record(
         assignments=result.assignments,
         fields=rows,
         involved=result.involved.outlines(),
+        involved_source=result.involved.source,
     )
     return Record(row, payload, geojson)
 

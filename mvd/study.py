@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +90,7 @@ def check_study(folder: str | Path) -> tuple[str, ...]:
     except MvdError as error:
         return (str(error),)
     faults = [str(problem) for problem in manifest.problems]
+    faults += _shared_images(manifest.specimens)
     for specimen in manifest.specimens:
         faults += (f"{specimen.specimen}: {fault}" for fault in _faults(specimen, protocol))
     return tuple(faults)
@@ -138,6 +139,15 @@ def _protocol(folder: Path) -> Protocol:
         what = "is a file" if folder.exists() else "does not exist"
         raise ManifestError(f"{folder} {what}; give the folder of a study (mvd init makes one)")
     return read_protocol(folder / PROTOCOL_FILE)
+
+
+def _shared_images(specimens: Sequence[Specimen]) -> Iterator[str]:
+    """One image in several rows: nearly always a row that was copied and not changed."""
+    first: dict[Path, str] = {}
+    for specimen in specimens:
+        other = first.setdefault(specimen.image.resolve(), specimen.specimen)
+        if other != specimen.specimen:
+            yield f"{specimen.specimen}: names the same image as {other}, {specimen.image.name}; which one is it of?"
 
 
 def _faults(specimen: Specimen, protocol: Protocol) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import time
@@ -103,15 +104,31 @@ def test_check_tells_everything_at_once(study: Path) -> None:
     outcome = mvd("check", study)
     lines = outcome.err.splitlines()
     assert outcome.status == 1
-    assert len(lines) == 5
+    assert len(lines) == 6
     for word in (
+        "d: names the same image as c",
         "row 2 (p1_pre): timepoint 'never'",
         "row 6 (e): um_per_px '50'",
         "b: notes.txt",
         "c: p1_pre",
-        "d: far",
+        "d: far.",
     ):
         assert sum(word in line for line in lines) == 1, word
+
+
+def test_find_leaves_the_results_of_others_alone(section: Path, measured_study: Path, tmp_path: Path) -> None:
+    results = shutil.copytree(measured_study / "results", tmp_path / "results")
+    before = contents(results)
+    outcome = mvd("find", section, "--out", results)
+    assert outcome.status == 1
+    assert "holds the results of a study" in outcome.err
+    assert contents(results) == before
+    (tmp_path / "found").mkdir()
+    table = tmp_path / "found" / "vessels.csv"
+    table.write_text("".join((results / "vessels.csv").read_text().splitlines(keepends=True)[:2]))
+    outcome = mvd("find", section, "--out", tmp_path / "found")
+    assert outcome.status == 1
+    assert "holds the vessels of" in outcome.err
 
 
 def test_info_shows_size_levels_pixel_size_and_stains(section: Path) -> None:

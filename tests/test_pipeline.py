@@ -17,6 +17,7 @@ from mvd.manifest import Specimen
 from mvd.phantom import PhantomSpec
 from mvd.pipeline import SpecimenResult, count_specimen, find
 from mvd.protocol import Protocol
+from mvd.vessels import Reason
 
 SPEC = PhantomSpec(
     seed=51, width_um=340, height_um=320, vessel_density_per_mm2=160.0, bone_fraction=0.03, fat_fraction=0.1,
@@ -155,6 +156,22 @@ def test_a_mask_and_an_outline_of_the_same_area_give_the_same_numbers(study):
     assert by_mask.involved.source == "mask"
     assert np.array_equal(by_mask.evaluable.pixels, by_outline.evaluable.pixels)
     assert numbers(by_mask) == numbers(by_outline)
+
+
+def test_a_vessel_counts_only_where_its_area_is_measured(study):
+    whole = count_specimen(specimen(study), protocol(fields={"number": 1, "min_evaluable_fraction": 0.1}))
+    vessels = [vessel for vessel in whole.vessels if vessel.accepted]
+    # A strip of the section without any vessel's reference point in it.
+    xs = np.sort([0.0, *(vessel.x_um for vessel in vessels)])
+    gap = int(np.argmax(np.diff(xs)))
+    left, right = ((x + d) * 2 for x, d in ((xs[gap], 6), (xs[gap + 1], -6)))
+    strip = geojson(study / "strip.geojson", "Polygon", [[[left, 0], [right, 0], [right, 660], [left, 660], [left, 0]]])
+    plan = protocol(fields={"number": 1, "min_evaluable_fraction": 0.02}, counts={"hotspot_density": True})
+    result = count_specimen(specimen(study, involved=strip), plan)
+    assert result.counts.count == 0
+    assert result.counts.area_mm2 > 0
+    assert result.hotspot_per_mm2 == 0
+    assert {v.reason for v in result.vessels if v.reason} >= {Reason.NOT_INVOLVED}
 
 
 def test_an_involved_area_off_the_marrow_is_refused(study):

@@ -127,11 +127,14 @@ def find(
     from mvd.cli.screen import found_text  # noqa: PLC0415
     from mvd.pipeline import find as find_vessels  # noqa: PLC0415
     from mvd.protocol import Protocol  # noqa: PLC0415
+    from mvd.record import image_stem  # noqa: PLC0415
+    from mvd.store import refuse_foreign  # noqa: PLC0415
     from mvd.store.atomic import refuse_early  # noqa: PLC0415
     from mvd.study import read_protocol  # noqa: PLC0415
 
     chosen = read_protocol(protocol) if protocol else Protocol()
     refuse_early(out)
+    refuse_foreign(out, image_stem(image))
     with block_bar(image.name) as progress:
         found = find_vessels(image, um_per_px=um_per_px, protocol=chosen, progress=progress)
     paths = _write_found(found, chosen, out)

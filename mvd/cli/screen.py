@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mvd.compare import PairedChange
 from mvd.errors import MvdError
 from mvd.pipeline import Found
 from mvd.protocol import Protocol
-from mvd.record import DOUBTFUL, accepted_per_mm2, rejected
+from mvd.record import DOUBTFUL, MEASURED, accepted_per_mm2, rejected
 from mvd.slide import SlideInfo, inspect_slide, open_slide
 from mvd.store import FieldRow, SpecimenRow, read_table
 from mvd.study import Study
@@ -114,7 +114,14 @@ def print_study(study: Study, rows: Sequence[SpecimenRow], results: Path) -> Non
     changes = paired(short, timepoints=study.protocol.timepoints)
     if changes:
         console.print()
-        console.print(_changes(changes, study.protocol.timepoints[0]))
+        cautions = {
+            (row.patient, row.timepoint): row.status
+            for row in rows
+            if row.mvd_per_mm2 is not None and row.status != MEASURED
+        }
+        console.print(_changes(changes, cautions, study.protocol.timepoints[0]))
+        for line in _no_pairs(changes):
+            console.print(line)
     console.print()
     console.print(Text(f"Results: {printable(str(results))}", overflow="ignore", no_wrap=True))
 
@@ -135,15 +142,17 @@ def _specimens(study: Study, rows: Sequence[SpecimenRow], fields: Sequence[Field
         per_field = " ".join(counts.get(row.specimen, ())) if row.mvd_per_mm2 is not None else ""
         cells = row.specimen, per_field or _ABSENT, _number(row.mvd_per_mm2), interval, _number(row.hotspot_per_mm2)
         style = "red" if row.mvd_per_mm2 is None else "yellow" if row.status == DOUBTFUL else ""
-        table.add_row(*(Text(printable(cell)) for cell in cells), Text(row.status, style=style))
+        drawn = row.involved_source in (None, "annotation", "mask")
+        status = row.status if drawn else f"{row.status}, {row.involved_source}"
+        table.add_row(*(Text(printable(cell)) for cell in cells), Text(status, style=style))
     return table
 
 
-def _changes(changes: Sequence[PairedChange], first: str) -> Table:
-    broken = any(change.missing for change in changes)
-    why = ["no pair because"] if broken else []
-    table = _table("patient", "timepoint", f"{first}, MVD/mm²", "then", "difference", "ratio", *why)
+def _changes(changes: Sequence[PairedChange], cautions: Mapping[tuple[str, str], str], first: str) -> Table:
+    """Changes of the patients; a specimen whose MVD is not simply measured is marked, and so is the pair."""
+    table = _table("patient", "timepoint", f"{first}, MVD/mm²", "then", "difference", "ratio", "caution")
     for change in changes:
+        doubts = (cautions.get((change.patient, timepoint)) for timepoint in (first, change.timepoint))
         cells = (
             change.patient,
             change.timepoint,
@@ -151,18 +160,27 @@ def _changes(changes: Sequence[PairedChange], first: str) -> Table:
             _number(change.post_per_mm2),
             _ABSENT if change.difference_per_mm2 is None else f"{change.difference_per_mm2:+.1f}",
             _ABSENT if change.ratio is None else f"{change.ratio:.2f}",
-            *([change.missing or ""] if broken else []),
+            "no pair, see below" if change.missing else ", ".join(dict.fromkeys(d for d in doubts if d)),
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 
 
+def _no_pairs(changes: Sequence[PairedChange]) -> list[Text]:
+    """Why patients have no pair, a line each: as long as it takes, whatever the width of the terminal."""
+    return [
+        Text(printable(f"{change.patient}, {change.timepoint}: no pair, {change.missing}"))
+        for change in changes
+        if change.missing
+    ]
+
+
 def _table(*columns: str) -> Table:
     """An empty table; columns of numbers stand to the right."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    texts = ("specimen", "counts per field", "status", "patient", "timepoint", "no pair because")
+    texts = ("specimen", "counts per field", "status", "patient", "timepoint", "caution")
     for name in columns:
-        folds = name in ("counts per field", "no pair because")
+        folds = name in ("counts per field", "status", "caution")
         table.add_column(Text(printable(name)), justify="left" if name in texts else "right", no_wrap=not folds)
     return table
 

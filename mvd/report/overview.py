@@ -111,7 +111,7 @@ def _section(found: Found | SpecimenResult) -> _Section:
             (), None, (), title, found.survey.warnings,
         )  # fmt: skip
     specimen, fields = found.specimen, found.placement.fields
-    lines = [found.placement.shortfall or "", *found.warnings]
+    lines = [_area_note(found.involved.source), found.placement.shortfall or "", *found.warnings]
     if found.counts:
         lines.insert(0, _counted(found.counts, found.hotspot_per_mm2))
     return _Section(
@@ -119,6 +119,13 @@ def _section(found: Found | SpecimenResult) -> _Section:
         fields, found.assignments, found.involved.outlines(), _title(specimen.specimen, found.counts),
         tuple(line for line in lines if line),
     )  # fmt: skip
+
+
+def _area_note(source: str) -> str:
+    """What stands in for an involved area that an observer drew; empty where one did."""
+    if source == "suggestion":
+        return "Area measured: a suggestion from nuclear density, which no observer has accepted."
+    return "Area measured: the whole marrow, for no involved area was drawn." if source == "whole marrow" else ""
 
 
 def _number(number: int, word: str) -> str:
@@ -299,7 +306,7 @@ def _caption(section: _Section, view: View, *, has_bone: bool) -> Caption:
     if section.fields:
         keys.append(Key("field", frame))
     if section.involved:
-        keys.append(Key("involved area", involved))
+        keys.append(Key("area measured", involved))
     if has_bone:
         keys.append(Key("bone", hatch=BONE))
     lines = section.lines

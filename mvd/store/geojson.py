@@ -50,7 +50,7 @@ _INSIDE = "inside"
 Feature = dict[str, Any]
 
 
-def specimen_geojson(  # the parameters are what the file shows
+def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
     specimen: str,
     vessels: Iterable[Vessel],
     *,
@@ -58,6 +58,7 @@ def specimen_geojson(  # the parameters are what the file shows
     assignments: Mapping[str, Assignment],
     fields: Sequence[FieldCount] = (),
     involved: Sequence[Sequence[Ring]] = (),
+    involved_source: str = "annotation",
 ) -> str:
     """The file's text: involved area and fields as locked annotations, vessels as detections, one feature a line.
 
@@ -67,6 +68,8 @@ def specimen_geojson(  # the parameters are what the file shows
         Where each vessel lies among the fields; empty when there are no fields.
     involved
         Each polygon's rings in µm, the outer boundary and then its holes.
+    involved_source
+        Where the involved area comes from; in its name, so that the whole marrow is not taken for a drawn area.
 
     Raises
     ------
@@ -76,7 +79,9 @@ def specimen_geojson(  # the parameters are what the file shows
     features: list[Feature] = []
     if involved:
         coordinates = [[_closed(ring, calibration) for ring in polygon] for polygon in involved]
-        area = _annotation("Involved area", "Involved", {"type": "MultiPolygon", "coordinates": coordinates})
+        area = _annotation(
+            f"Involved area ({involved_source})", "Involved", {"type": "MultiPolygon", "coordinates": coordinates}
+        )
         features.append(_identified(specimen, "involved", area))
     for row in fields:
         features.append(_identified(specimen, f"field {row.field.name}", _field(row, calibration)))

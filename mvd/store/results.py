@@ -21,7 +21,7 @@ from mvd.geometry import Calibration
 from mvd.store.atomic import read_whole, write_together
 from mvd.store.geojson import read_assigned
 from mvd.store.rows import FieldRow, SpecimenRow, VesselRow, vessel_rows
-from mvd.store.tables import Row, table_text
+from mvd.store.tables import Row, read_table, table_text
 
 SCHEMA = 1
 """Of the JSON files; raised whenever a reader of the old ones would go wrong."""
@@ -138,6 +138,15 @@ def write_study_tables(folder: Path, specimens: Iterable[str]) -> None:
         table_text(VesselRow, (row for tables in found for row in tables.vessels)),
     )
     write_together({folder / name: text.encode() for name, text in zip(TABLES, texts, strict=True)})
+
+
+def refuse_foreign(folder: Path, name: str) -> None:
+    """StoreError if a folder holds the results of a study, or the vessels of another image than `name`."""
+    if any((folder / table).exists() for table in TABLES[:2]):
+        raise StoreError(f"{folder} holds the results of a study, which stay as they are; name another folder")
+    others = {row.specimen for row in read_table(VesselRow, folder / TABLES[2]) or ()} - {name}
+    if others:
+        raise StoreError(f"{folder} holds the vessels of {min(others)}, which stay as they are; name another folder")
 
 
 def _file(folder: Path, specimen: str, ending: str) -> Path:

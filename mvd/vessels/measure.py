@@ -175,7 +175,7 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         y_px=cy + offset[1],
         area_um2=float(stained.sum()) * _PX_UM2,
         lumen_area_um2=float(lumen.sum()) * _PX_UM2,
-        lumen_width_um=widest_um(lumen),
+        lumen_width_um=widest_um(np.asarray(ndimage.binary_fill_holes(lumen), bool)),  # red cells float in it
         length_um=length_um,
         width_um=outline_area_um2 / length_um,
         perimeter_um=perimeter_um(filled),

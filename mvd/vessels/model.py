@@ -21,6 +21,7 @@ class Reason(StrEnum):
     IN_BONE = "in bone"
     BONE_EDGE = "bone edge"
     IN_FOLD = "in fold"
+    NOT_INVOLVED = "not in involved marrow"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
