@@ -14,14 +14,14 @@ from mvd.protocol import CountingRule
 from mvd.slide import Slide
 from mvd.survey import Survey
 from mvd.vessels import WORK_UM_PER_PX, Vessel, find_vessels
+from mvd.vessels.joining import widest_gap_um
 
 CORE_UM = 1024.0
 """Side of a block: with its margin 5 MPix, some 300 MB while it is worked on."""
 MARGIN_UM = 64.0
 """Read round each block; longer than most capillaries in section, so that few need a second look."""
-_INFLUENCE_UM = 24.0
-"""An object this far inside what was read is as it would be in the whole slide: blur (2 µm), neighbourhood (6 µm) and
-the widest gap that is looked across (13 µm at the default rule) add up to less."""
+_BLUR_UM = 11.0
+"""How far the surroundings reach into an object: blur (2 µm), neighbourhood (6 µm) and a lumen's edge (2.5 µm)."""
 _MAX_LOOKS = 6
 """A vessel is followed this often, doubling the margin: 4 mm, more than any section of one."""
 
@@ -67,7 +67,7 @@ def _in_core(slide: Slide, survey: Survey, core: Rect, rule: CountingRule) -> It
     rect = _aligned(core.expanded(MARGIN_UM), slide.bounds)
     for vessel in _find(slide, survey, rect, rule):
         if vessel.bounds.intersection(core) is not None:
-            yield _complete(slide, survey, vessel, rect, rule) if _is_cut(vessel, rect, slide.bounds) else vessel
+            yield _complete(slide, survey, vessel, rect, rule) if _is_cut(vessel, rect, slide.bounds, rule) else vessel
 
 
 def _find(slide: Slide, survey: Survey, rect: Rect, rule: CountingRule) -> tuple[Vessel, ...]:
@@ -83,7 +83,7 @@ def _complete(slide: Slide, survey: Survey, vessel: Vessel, rect: Rect, rule: Co
         rect = _aligned(vessel.bounds.expanded(margin), slide.bounds)
         seen = _find(slide, survey, rect, rule)
         vessel = max(seen, key=lambda other: _overlap_um2(other, part))
-        if not _is_cut(vessel, rect, slide.bounds):
+        if not _is_cut(vessel, rect, slide.bounds, rule):
             break
         margin *= 2
     return vessel
@@ -95,14 +95,14 @@ def _overlap_um2(whole: Vessel, part: Vessel) -> float:
     return float(shapely.Polygon(whole.outline).intersection(shapely.Polygon(part.outline)).area)
 
 
-def _is_cut(vessel: Vessel, rect: Rect, bounds: Rect) -> bool:
+def _is_cut(vessel: Vessel, rect: Rect, bounds: Rect, rule: CountingRule) -> bool:
     """Whether a vessel lies so near an edge of what was read that there may be more of it beyond."""
-    box = vessel.bounds
+    box, near = vessel.bounds, _BLUR_UM + widest_gap_um(rule)
     return (
-        (box.x0_um < rect.x0_um + _INFLUENCE_UM and rect.x0_um > bounds.x0_um)
-        or (box.y0_um < rect.y0_um + _INFLUENCE_UM and rect.y0_um > bounds.y0_um)
-        or (box.x1_um > rect.x1_um - _INFLUENCE_UM and rect.x1_um < bounds.x1_um)
-        or (box.y1_um > rect.y1_um - _INFLUENCE_UM and rect.y1_um < bounds.y1_um)
+        (box.x0_um < rect.x0_um + near and rect.x0_um > bounds.x0_um)
+        or (box.y0_um < rect.y0_um + near and rect.y0_um > bounds.y0_um)
+        or (box.x1_um > rect.x1_um - near and rect.x1_um < bounds.x1_um)
+        or (box.y1_um > rect.y1_um - near and rect.y1_um < bounds.y1_um)
     )
 
 

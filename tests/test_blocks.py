@@ -48,6 +48,14 @@ def test_blocks_of_any_size_find_the_same_vessels(monkeypatch, spec, core_um):
     assert sorted(map(told, found), key=str) == sorted(map(told, found_in(spec)), key=str)
 
 
+@pytest.mark.parametrize(("join_gap_um", "cut"), [(8.0, False), (24.0, True)])
+def test_the_wider_a_rule_joins_the_more_must_be_seen_round_a_vessel(join_gap_um, cut):
+    vessel = min(found_in(SPEC), key=lambda v: v.bounds.x0_um)
+    slide = Rect(-1000, -1000, 2000, 2000)
+    seen = vessel.bounds.expanded(40)  # 13 and 40 µm of gap and 11 µm of surroundings
+    assert mvd.blocks._is_cut(vessel, seen, slide, CountingRule(join_gap_um=join_gap_um)) is cut
+
+
 def test_fields_alone_find_what_the_whole_slide_has_there():
     fields = (Rect.square(20.5, 30.25, 110), Rect.square(130.5, 30.25, 110), Rect.square(200.0, 170.0, 120))
     found = {told(v) for v in searched(SPEC, fields)}

@@ -122,6 +122,11 @@ class Joined:
     """(lumens + 1,) object that each lumen belongs to; lumen_group[0] is 0."""
 
 
+def widest_gap_um(rule: CountingRule) -> float:
+    """The widest gap that a rule can bridge, where the wall goes on faintly all along it."""
+    return max(rule.join_gap_um / _PALE_COST, _TOUCHING_UM)
+
+
 def join_pieces(labels: Labels, maps: StainMaps, *, levels: StainLevels, rule: CountingRule) -> Joined:
     """Group pieces into objects.
 
@@ -135,7 +140,7 @@ def join_pieces(labels: Labels, maps: StainMaps, *, levels: StainLevels, rule: C
         The slide's stain levels; the rule's `join_gap_um` and `max_lumen_width_um`.
     """
     size = int(labels.max()) + 1
-    gaps = find_gaps(labels, max(rule.join_gap_um / _PALE_COST, _TOUCHING_UM))
+    gaps = find_gaps(labels, widest_gap_um(rule))
     pale = maps.dab > levels.weak
     joins = [_is_one_wall(gaps, i, labels, pale, rule.join_gap_um) for i in range(len(gaps.first))]
     bridges = gaps.take(np.array(joins, bool))
