@@ -1,8 +1,8 @@
 """Many specimens, one after the other: each is measured once, and a run that was broken off goes on where it stopped.
 
 A specimen's result stands as long as everything it was made from is the same: the program's version, the protocol, the
-slide's bytes, the row of the manifest, the involved area and the observer's fields. One specimen's error is that
-specimen's row; only what would hit every specimen (the disk is full) stops the run.
+learned score, the slide's bytes, the row of the manifest, the involved area and the observer's fields. One specimen's
+error is that specimen's row; only what would hit every specimen (the disk is full) stops the run.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from mvd.blocks import Progress
-from mvd.compare import PairedChange, SpecimenMvd, paired_differences
+from mvd.compare import PairedChange, SpecimenValue, paired_differences
 from mvd.errors import MvdError, StoreError
 from mvd.manifest import Manifest, Problem, Specimen, can_name_files
+from mvd.models import chosen_score
 from mvd.pipeline import SpecimenResult, count_specimen
-from mvd.protocol import Protocol
+from mvd.protocol import Measure, Protocol
 from mvd.record import FAILED, Record, failed_record, specimen_record
 from mvd.slide import open_slide
 from mvd.store import SpecimenRow, read_result, write_result, write_study_tables
 from mvd.store.lock import locked
 from mvd.version import program_version
+from mvd.vessels import ScoreModel
 
 Draw = Callable[[SpecimenResult, Path], Sequence[Path]]
 """Draws a result's pictures into the folder of the results and gives their paths."""
@@ -56,6 +58,7 @@ class _Run:
     results: Path
     draw: Draw | None
     watch: Watch
+    score: ScoreModel | None
 
 
 def measure_cohort(
@@ -84,10 +87,13 @@ def measure_cohort(
 
     Raises
     ------
+    ModelError
+        The learned score that the protocol names cannot be used.
     StoreError
         The results cannot be written, or another run is writing there. What was finished before is kept.
     """
-    run = _Run(protocol, results, draw, watch or Watch())
+    score = chosen_score(protocol.score.model, manifest.folder)
+    run = _Run(protocol, results, draw, watch or Watch(), score)
     rows: list[SpecimenRow] = []
     names = [specimen.specimen for specimen in manifest.specimens]
     unusable = tuple(_unusable(manifest.problems))
@@ -116,13 +122,16 @@ def measure_cohort(
     return tuple(rows)
 
 
-def paired(rows: Sequence[SpecimenRow], *, timepoints: Sequence[str]) -> tuple[PairedChange, ...]:
+def paired(
+    rows: Sequence[SpecimenRow], *, timepoints: Sequence[str], measure: Measure = "density"
+) -> tuple[PairedChange, ...]:
     """Each patient's later timepoints against the first, without rows that name no patient or no known timepoint."""
-    values: dict[tuple[str, str], SpecimenMvd] = {}
+    values: dict[tuple[str, str], SpecimenValue] = {}
     for row in rows:
         if row.patient and row.timepoint in timepoints:
-            reason = None if row.mvd_per_mm2 is not None else row.reason or row.status
-            value = SpecimenMvd(row.specimen, row.patient, row.timepoint, row.mvd_per_mm2, reason)
+            measured = row.measured(measure)
+            reason = None if measured is not None else row.reason or row.status
+            value = SpecimenValue(row.specimen, row.patient, row.timepoint, measured, reason)
             values.setdefault((row.patient, row.timepoint), value)
     return paired_differences(tuple(values.values()), timepoints=timepoints)
 
@@ -137,9 +146,9 @@ def _specimen(specimen: Specimen, run: _Run, *, again: bool) -> tuple[SpecimenRo
 
 
 def _measured(specimen: Specimen, run: _Run) -> Record:
-    inputs = _inputs(specimen, run.protocol)  # before the work: what is changed meanwhile is measured again
+    inputs = _inputs(specimen, run)  # before the work: what is changed meanwhile is measured again
     try:
-        result = count_specimen(specimen, run.protocol, progress=run.watch.blocks)
+        result = count_specimen(specimen, run.protocol, score=run.score, progress=run.watch.blocks)
     except MvdError as error:
         return _failure(specimen, str(error))
     except Exception as error:  # one specimen's surprise must not cost the others their results
@@ -189,11 +198,12 @@ def _store(record: Record, run: _Run) -> None:
             picture.unlink(missing_ok=True)
 
 
-def _inputs(specimen: Specimen, protocol: Protocol) -> dict[str, Any]:
+def _inputs(specimen: Specimen, run: _Run) -> dict[str, Any]:
     """What a result is made from, but for the slide itself."""
     return {
         "version": program_version(),
-        "protocol": protocol.digest,
+        "protocol": run.protocol.digest,
+        "score_sha256": run.score.sha256 if run.score else None,
         "patient": specimen.patient,
         "timepoint": specimen.timepoint,
         "response": specimen.response,
@@ -223,7 +233,7 @@ def _earlier(specimen: Specimen, run: _Run) -> dict[str, Any] | None:
         stored = read_result(run.results, specimen.specimen)
         if stored is None:
             return None
-        inputs = {**_inputs(specimen, run.protocol), "slide_sha256": stored["inputs"]["slide_sha256"]}
+        inputs = {**_inputs(specimen, run), "slide_sha256": stored["inputs"]["slide_sha256"]}
         return stored if stored["inputs"] == inputs and _whole(stored, run) else None
     except (MvdError, KeyError, TypeError):  # damaged, or of another version: measured anew
         return None

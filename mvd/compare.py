@@ -9,31 +9,31 @@ from mvd.errors import ManifestError
 
 
 @dataclass(frozen=True, slots=True)
-class SpecimenMvd:
-    """The MVD of one specimen, or why there is none."""
+class SpecimenValue:
+    """One measure of one specimen (its MVD, or another), or why there is none."""
 
     specimen: str
     patient: str
     timepoint: str
-    mvd_per_mm2: float | None
+    value: float | None
     reason: str | None = None
-    """Why there is no MVD; None when there is one."""
+    """Why there is no value; None when there is one."""
 
     def __post_init__(self) -> None:
-        if (self.mvd_per_mm2 is None) == (self.reason is None):
-            raise ValueError(f"{self.specimen}: give either an MVD or the reason why there is none")
+        if (self.value is None) == (self.reason is None):
+            raise ValueError(f"{self.specimen}: give either a value or the reason why there is none")
 
 
 @dataclass(frozen=True, slots=True)
 class PairedChange:
-    """One patient at one later timepoint, against the first timepoint."""
+    """One patient at one later timepoint, against the first timepoint; in the unit of the values given."""
 
     patient: str
     timepoint: str
     """The later one."""
-    pre_per_mm2: float | None
-    post_per_mm2: float | None
-    difference_per_mm2: float | None
+    pre: float | None
+    post: float | None
+    difference: float | None
     """Post minus pre; None unless both are measured."""
     ratio: float | None
     """Post over pre; None unless both are measured and pre is above 0."""
@@ -41,12 +41,12 @@ class PairedChange:
     """Why the pair is not complete; None for a pair."""
 
 
-def paired_differences(rows: Sequence[SpecimenMvd], *, timepoints: Sequence[str]) -> tuple[PairedChange, ...]:
+def paired_differences(rows: Sequence[SpecimenValue], *, timepoints: Sequence[str]) -> tuple[PairedChange, ...]:
     """Each patient's later timepoints against the first.
 
     Parameters
     ----------
-    rows : sequence of SpecimenMvd
+    rows : sequence of SpecimenValue
         In any order; at most one a patient and timepoint.
     timepoints : sequence of str
         The protocol's, in order; the first is the one before treatment.
@@ -62,7 +62,7 @@ def paired_differences(rows: Sequence[SpecimenMvd], *, timepoints: Sequence[str]
     ManifestError
         A timepoint that the protocol does not name, or two specimens of one patient at one timepoint.
     """
-    measured: dict[tuple[str, str], SpecimenMvd] = {}
+    measured: dict[tuple[str, str], SpecimenValue] = {}
     for row in rows:
         if row.timepoint not in timepoints:
             raise ManifestError(
@@ -82,7 +82,7 @@ def paired_differences(rows: Sequence[SpecimenMvd], *, timepoints: Sequence[str]
     )
 
 
-def _change(patient: str, measured: dict[tuple[str, str], SpecimenMvd], *, first: str, later: str) -> PairedChange:
+def _change(patient: str, measured: dict[tuple[str, str], SpecimenValue], *, first: str, later: str) -> PairedChange:
     pre, before = _partner(patient, measured, first)
     post, after = _partner(patient, measured, later)
     if pre is None or post is None:
@@ -92,10 +92,10 @@ def _change(patient: str, measured: dict[tuple[str, str], SpecimenMvd], *, first
 
 
 def _partner(
-    patient: str, measured: dict[tuple[str, str], SpecimenMvd], timepoint: str
+    patient: str, measured: dict[tuple[str, str], SpecimenValue], timepoint: str
 ) -> tuple[float | None, str | None]:
-    """One MVD, or None and why."""
+    """One value, or None and why."""
     row = measured.get((patient, timepoint))
     if row is None:
         return None, f"no specimen at '{timepoint}'"
-    return row.mvd_per_mm2, row.reason and f"{row.specimen}: {row.reason}"
+    return row.value, row.reason and f"{row.specimen}: {row.reason}"

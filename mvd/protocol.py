@@ -1,12 +1,11 @@
 """Every choice that can change a number, in one frozen value that reads and writes as TOML.
 
 The descriptions below are the only declaration of each parameter: the commented study.toml of `mvd init`, the
-documentation and any form shown to a user are generated from them.
+sentences about what is wrong in a file and any form shown to a user are generated from them.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import textwrap
@@ -14,15 +13,25 @@ import tomllib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from mvd.errors import ProtocolError
+from mvd.faults import faults
+from mvd.rules import rule_choices, rule_names, rule_text
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
+ClassName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,31}$")]
+"""A small letter, then small letters, digits and _: it becomes the name of a column."""
+
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+
+Measure = Literal["density", "area", "chalkley"]
+"""What vessels are measured by: their number, the area that they cover, points of a graticule on them."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+    # Strict: "false" in quotes is a text and no choice. A whole number is still a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class StainPlan(_Section):
@@ -35,10 +44,27 @@ class StainPlan(_Section):
     )
 
 
+class SizeClass(_Section):
+    """Vessels that are counted apart; what is not given is no limit."""
+
+    name: ClassName = Field(description="name of the class")
+    min_lumen_width_um: float = Field(0.0, ge=0, le=1000, description="least width of the lumen")
+    min_width_um: float = Field(0.0, ge=0, le=1000, description="least mean width of the vessel")
+    min_wall_um: float = Field(0.0, ge=0, le=1000, description="least mean thickness of the stained wall")
+
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.min_lumen_width_um or self.min_width_um or self.min_wall_um)
+
+
 class CountingRule(_Section):
     """What counts as one microvessel."""
 
-    name: Name = Field("kini", description="name of the rule, written into every result")
+    name: Name = Field(
+        "kini",
+        description="name of the rule, written into every result; the name of a shipped rule stands for its choices, "
+        "and other choices need a name of their own",
+    )
     lumen_required: bool = Field(False, description="count only vessels with a visible lumen")
     join_gap_um: float = Field(
         8.0,
@@ -71,6 +97,33 @@ class CountingRule(_Section):
     )
     bone_edge_um: float = Field(
         5.0, ge=0, le=100, description="stain closer than this to bone is periosteum or endosteum and is not counted"
+    )
+    size_classes: tuple[SizeClass, ...] = Field(
+        (),
+        max_length=10,
+        strict=False,
+        description='classes that are counted apart, such as { name = "sinusoid", min_lumen_width_um = 10.0 }, also '
+        "with min_width_um and min_wall_um (mean thickness of the stained wall); a vessel is of the first class whose "
+        "limits it reaches, and the last class has none; [] counts all vessels alike",
+    )
+
+    @field_validator("size_classes")
+    @classmethod
+    def _every_vessel_has_one(cls, classes: tuple[SizeClass, ...]) -> tuple[SizeClass, ...]:
+        if len({one.name for one in classes}) != len(classes):
+            raise ValueError("a class is named twice")
+        if [one.is_limited for one in classes] != [True] * (len(classes) - 1) + [False] * bool(classes):
+            raise ValueError("the last class, and no other, must be without limits, so that every vessel has a class")
+        return classes
+
+
+class ScorePlan(_Section):
+    """Which learned score must take a candidate for a vessel before the rule counts it."""
+
+    model: ModelName = Field(
+        "shipped",
+        description="'shipped' is the program's own model, 'none' leaves it to the rule alone; else the folder of a "
+        "model, relative to this file",
     )
 
 
@@ -111,6 +164,12 @@ class CountPlan(_Section):
     """How counts become a density with its uncertainty."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the confidence interval of the MVD")
+    measure: Measure = Field(
+        "density",
+        description="what is shown first and compared between timepoints: 'density' (the MVD), 'area' (share of the "
+        "marrow that vessels cover) or 'chalkley' (points of a 25-point graticule on vessels); the first two are in "
+        "every result, the third only where it is asked for here",
+    )
     hotspot_density: bool = Field(
         True,
         description="also search the whole involved area for the densest field (slower on whole slides; the sampled "
@@ -125,10 +184,12 @@ class Protocol(_Section):
     timepoints: tuple[Name, ...] = Field(
         ("pre", "post"),
         min_length=1,
+        strict=False,
         description="names of the timepoints in order; the first is the one before treatment",
     )
     stain: StainPlan = StainPlan()
     rule: CountingRule = CountingRule()
+    score: ScorePlan = ScorePlan()
     fields: FieldPlan = FieldPlan()
     involved: InvolvedPlan = InvolvedPlan()
     counts: CountPlan = CountPlan()
@@ -139,6 +200,26 @@ class Protocol(_Section):
         if len(set(names)) != len(names):
             raise ValueError("a timepoint is named twice")
         return names
+
+    @model_validator(mode="after")
+    def _is_what_its_name_says(self) -> Self:
+        if departures := ", ".join(_departures(self)):
+            raise ValueError(
+                f"'rule.name' is '{self.rule.name}', but {departures}; set that back "
+                f"(as mvd init --rule {self.rule.name.casefold()} writes it), or give the rule a name of its own"
+            )
+        return self
+
+    @classmethod
+    def of_rule(cls, name: str) -> Self:
+        """The protocol of a shipped rule (`mvd.rules.rule_names`).
+
+        Raises
+        ------
+        ProtocolError
+            There is no such rule.
+        """
+        return cls.from_toml(rule_text(name), where=f"rule {name}")
 
     @property
     def digest(self) -> str:
@@ -161,7 +242,7 @@ class Protocol(_Section):
         except tomllib.TOMLDecodeError as error:
             raise ProtocolError(f"{where} is not valid TOML: {error}") from error
         except ValidationError as error:
-            raise ProtocolError("\n".join(f"{where}: {line}" for line in _explain(error))) from error
+            raise ProtocolError("\n".join(f"{where}: {line}" for line in faults(cls, error))) from error
 
     def to_toml(self) -> str:
         """The protocol as commented TOML; reading it back gives an equal value."""
@@ -182,29 +263,32 @@ def _fields(section: _Section) -> Iterator[tuple[str, Any]]:
 
 
 def _entry(key: str, description: str | None, value: object) -> str:
-    # JSON's strings, numbers, booleans and flat lists are TOML's too, but for one character that TOML wants escaped.
-    literal = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
-    literal = literal.replace("\x7f", "\\u007f")
     comment = textwrap.fill(description or "", 100, initial_indent="# ", subsequent_indent="#   ")
-    return f"{comment}\n{key} = {literal}\n"
+    return f"{comment}\n{key} = {_literal(value)}\n"
 
 
-def _explain(error: ValidationError) -> Iterator[str]:
-    for fault in error.errors():
-        key = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            yield f"unknown key '{key}'{_nearest(fault['loc'])}; mvd init writes a file with every key"
-        else:
-            yield f"'{key}' is {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}"
+def _literal(value: object) -> str:
+    """A value as TOML."""
+    if isinstance(value, _Section):
+        return "{ " + ", ".join(f"{key} = {_literal(getattr(value, key))}" for key, _ in _fields(value)) + " }"
+    if isinstance(value, tuple) and any(isinstance(item, _Section) for item in value):
+        return "[\n" + "".join(f"    {_literal(item)},\n" for item in value) + "]"
+    # JSON's strings, numbers, booleans and flat lists are TOML's too, but for one character that TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
-    """A hint such as " (did you mean 'side_um'?)" for a key that does not exist."""
-    model: type[BaseModel] = Protocol
-    for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ""
-        model = annotation
-    near = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1, cutoff=0.5)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+def _departures(protocol: Protocol) -> Iterator[str]:
+    """Where a protocol that bears a shipped rule's name makes another choice than the rule."""
+    name = protocol.rule.name.casefold()
+    if name not in rule_names():
+        return
+    shipped = CountingRule.model_validate(rule_choices(name)["rule"])
+    stated = [("rule", key, getattr(shipped, key)) for key, _ in _fields(shipped) if key != "name"]
+    for section, choices in rule_choices(name).items():
+        stated += [(section, key, value) for key, value in choices.items() if section != "rule"]
+    for section, key, value in stated:
+        own = getattr(getattr(protocol, section), key)
+        if own != value and isinstance(own, tuple):
+            yield f"'{section}.{key}' is not that of {name}"
+        elif own != value:
+            yield f"'{section}.{key}' is {_literal(own)} where {name} has {_literal(value)}"

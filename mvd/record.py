@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mvd.measures import SpecimenMeasures
 from mvd.pipeline import Found, SpecimenResult
 from mvd.protocol import Protocol
 from mvd.store import SpecimenRow, field_rows, specimen_geojson, tables_entry
 from mvd.survey import Survey
 from mvd.tissue import area_mm2
 from mvd.version import program_version
-from mvd.vessels import Vessel
+from mvd.vessels import ScoreModel, Vessel
 
 MEASURED = "measured"
 """An MVD from as many fields as asked."""
@@ -52,11 +53,12 @@ def specimen_record(
         Names of the picture files that belong to the result.
     """
     row, rows = specimen_row(result, protocol), result.counts.fields if result.counts else ()
+    measures = result.measures.fields if result.measures else ()
     specimen, placement = result.specimen, result.placement
     payload = {
         **_made(),
         "inputs": dict(inputs),
-        "tables": tables_entry(row, field_rows(specimen.specimen, rows)),
+        "tables": tables_entry(row, field_rows(specimen.specimen, rows, measures)),
         **_measured(result, protocol, image=specimen.image.name),
         "involved": {
             "source": result.involved.source,
@@ -74,6 +76,7 @@ def specimen_record(
         },
         "mvd": _mvd(result),
         "hotspot_per_mm2": result.hotspot_per_mm2,
+        "measures": _measures(result.measures),
         "vessels": _tally(result.vessels),
         "warnings": list(result.warnings),
         "pictures": list(pictures),
@@ -84,6 +87,7 @@ def specimen_record(
         calibration=result.calibration,
         assignments=result.assignments,
         fields=rows,
+        measures=measures,
         involved=result.involved.outlines(),
         involved_source=result.involved.source,
     )
@@ -110,7 +114,7 @@ def found_record(found: Found, protocol: Protocol, *, name: str) -> tuple[dict[s
 
 def specimen_row(result: SpecimenResult, protocol: Protocol) -> SpecimenRow:
     """The row of specimens.csv."""
-    specimen, counts = result.specimen, result.counts
+    specimen, counts, measures = result.specimen, result.counts, result.measures
     shortfall = result.placement.shortfall
     if counts is None:
         status = NO_FIELDS
@@ -126,18 +130,24 @@ def specimen_row(result: SpecimenResult, protocol: Protocol) -> SpecimenRow:
         reason="; ".join([*result.warnings, *([shortfall] if shortfall else [])]),
         fields=len(result.placement.fields),
         count=counts.count if counts else None,
+        ambiguous=measures.ambiguous if measures else None,
         area_mm2=counts.area_mm2 if counts else None,
         mvd_per_mm2=counts.mvd_per_mm2 if counts else None,
         ci_low=counts.ci_low_per_mm2 if counts else None,
         ci_high=counts.ci_high_per_mm2 if counts else None,
         hotspot_per_mm2=result.hotspot_per_mm2,
+        vessel_area_fraction=measures.area.vessel_fraction if measures else None,
+        stained_area_fraction=measures.area.stained_fraction if measures else None,
+        chalkley=measures.chalkley if measures else None,
         involved_source=result.involved.source,
         um_per_px=result.calibration.um_per_px,
         calibration_source=f"{result.calibration.source}: {result.calibration.detail}",
         slide_sha256=result.slide_sha256,
+        rule=protocol.rule.name,
         protocol=protocol.digest,
         version=program_version(),
         response=specimen.response,
+        by_size=measures.by_size if measures else {},
     )
 
 
@@ -165,7 +175,20 @@ def _measured(what: Found | SpecimenResult, protocol: Protocol, *, image: str) -
         "protocol_digest": protocol.digest,
         # The title is for reports only: changing it makes no result out of date.
         "protocol": protocol.model_dump(mode="json", exclude={"title"}),
+        "score": _score(what.score),
         **_survey(what.survey),
+    }
+
+
+def _score(score: ScoreModel | None) -> dict[str, Any] | None:
+    """Which learned score had a word in the count."""
+    if score is None:
+        return None
+    return {
+        "model": score.name,
+        "version": score.version,
+        "weights_sha256": score.sha256,
+        "threshold": score.threshold,
     }
 
 
@@ -179,7 +202,14 @@ def _survey(survey: Survey) -> dict[str, Any]:
             "dab": list(stains.dab),
         },
         "levels_od": asdict(survey.levels),
-        "tissue": {"marrow_mm2": tissue.marrow_mm2, "bone_mm2": tissue.bone_mm2, "fat_mm2": tissue.fat_mm2},
+        "tissue": {
+            "marrow_mm2": tissue.marrow_mm2,
+            "fat_mm2": tissue.fat_mm2,
+            "bone_mm2": tissue.bone_mm2,
+            "fold_mm2": tissue.fold_mm2,
+            "out_of_focus_mm2": tissue.out_of_focus_mm2,
+            "sharpness": tissue.sharpness,
+        },
     }
 
 
@@ -195,6 +225,21 @@ def _mvd(result: SpecimenResult) -> dict[str, Any] | None:
         "ci_low_per_mm2": counts.ci_low_per_mm2,
         "ci_high_per_mm2": counts.ci_high_per_mm2,
         "dispersion": counts.dispersion,
+    }
+
+
+def _measures(measures: SpecimenMeasures | None) -> dict[str, Any] | None:
+    """Beside the count; the single fields are in "tables"."""
+    if measures is None:
+        return None
+    return {
+        "ambiguous": measures.ambiguous,
+        "vessel_area_um2": measures.area.vessel_um2,
+        "stained_area_um2": measures.area.stained_um2,
+        "vessel_area_fraction": measures.area.vessel_fraction,
+        "stained_area_fraction": measures.area.stained_fraction,
+        "chalkley": measures.chalkley,
+        "count_by_size": measures.by_size,
     }
 
 

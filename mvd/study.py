@@ -9,9 +9,11 @@ from pathlib import Path
 from mvd.cohort import Watch, measure_cohort
 from mvd.errors import ManifestError, MvdError, ProtocolError, StoreError
 from mvd.manifest import MANIFEST_FILE, Manifest, Specimen, example_manifest, read_manifest
+from mvd.models import chosen_score
 from mvd.pipeline import SpecimenResult, drawn_area, manual_centres
 from mvd.protocol import Protocol
 from mvd.report import write_field_pictures, write_overview
+from mvd.rules import rule_comment
 from mvd.slide import open_slide
 from mvd.store import SpecimenRow, write_together
 
@@ -61,20 +63,27 @@ def read_protocol(path: str | Path) -> Protocol:
     return Protocol.from_toml(text, where=path.name)
 
 
-def init_study(folder: str | Path) -> tuple[Path, Path]:
+def init_study(folder: str | Path, *, rule: str = "kini") -> tuple[Path, Path]:
     """Write a new study's protocol, with every choice explained, and a manifest to fill in; never over existing ones.
+
+    Parameters
+    ----------
+    rule
+        The shipped counting rule to begin with (`mvd.rules.rule_names`).
 
     Raises
     ------
+    ProtocolError
+        There is no such rule.
     StoreError
         One of the two is there already, or the folder cannot be written.
     """
-    folder = Path(folder)
+    folder, protocol = Path(folder), f"{rule_comment(rule)}\n{Protocol.of_rule(rule).to_toml()}"
     paths = folder / PROTOCOL_FILE, folder / MANIFEST_FILE
     for path in paths:
         if path.exists():
             raise StoreError(f"{path} exists already and stays as it is; name another folder for a new study")
-    write_together({paths[0]: Protocol().to_toml().encode(), paths[1]: example_manifest().encode()})
+    write_together({paths[0]: protocol.encode(), paths[1]: example_manifest().encode()})
     return paths
 
 
@@ -90,6 +99,10 @@ def check_study(folder: str | Path) -> tuple[str, ...]:
     except MvdError as error:
         return (str(error),)
     faults = [str(problem) for problem in manifest.problems]
+    try:
+        chosen_score(protocol.score.model, folder)
+    except MvdError as error:
+        faults.append(str(error))
     faults += _shared_images(manifest.specimens)
     for specimen in manifest.specimens:
         faults += (f"{specimen.specimen}: {fault}" for fault in _faults(specimen, protocol))

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from mvd.areas import CoveredArea
 from mvd.counting import Assignment, FieldCount
 from mvd.fields import CountField
 from mvd.geometry import Calibration, Rect
+from mvd.measures import FieldMeasures
 from mvd.store import (
     SpecimenRow,
     specimen_geojson,
@@ -34,12 +36,14 @@ def vessel(name: str = "v00001", **changes: Any) -> Vessel:
         "mean_dab_od": 0.43216,
         "pieces": 2,
         "reason": None,
+        "ambiguous": False,
+        "size_class": "",
     }
     return Vessel(**(given_ | changes))
 
 
 FOUR = (
-    vessel("v00001"),
+    vessel("v00001", ambiguous=True, size_class="wide"),
     vessel("v00002", reason=Reason.PIGMENT, lumens=()),
     vessel("v00003"),
     vessel("v00004"),
@@ -53,6 +57,10 @@ PLACES = {
 COUNTS = (
     FieldCount(CountField("1", Rect.square(0, 0, 250), 0.0625), 1, 16.0, ("v00001",)),
     FieldCount(CountField("2", Rect.square(250.006, -0.001, 250), 0.05), 1, 20.0, ("v00001",)),
+)
+MEASURES = (
+    FieldMeasures("1", CoveredArea(1250.0, 500.0, 0.0625), 1, {"wide": 1, "narrow": 0}, 7),
+    FieldMeasures("2", CoveredArea(1000.0, 250.0, 0.05), 0, {"wide": 1, "narrow": 0}, 0),
 )
 ROW = SpecimenRow("s1", "p1", "pre", "measured", fields=2, count=33, area_mm2=0.3125, mvd_per_mm2=33 * 3.2)
 

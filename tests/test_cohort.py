@@ -416,7 +416,7 @@ def test_pairs_come_from_the_rows_and_nobody_drops_out() -> None:
         SpecimenRow("", "", "pre", "failed", reason="no name"),
     ]
     first, second = paired(rows, timepoints=("pre", "post"))
-    assert (first.patient, first.difference_per_mm2, first.ratio) == ("a", 25.0, 1.5)
+    assert (first.patient, first.difference, first.ratio) == ("a", 25.0, 1.5)
     assert (second.patient, second.missing) == ("b", "b1: why; no specimen at 'post'")
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from mvd.compare import PairedChange, SpecimenMvd, paired_differences
+from mvd.compare import PairedChange, SpecimenValue, paired_differences
 from mvd.errors import ManifestError
 
 TIMEPOINTS = ("pre", "3mo", "6mo")
 
 
-def row(patient: str, timepoint: str, mvd: float | None, reason: str | None = None) -> SpecimenMvd:
-    return SpecimenMvd(f"{patient}_{timepoint}", patient, timepoint, mvd, reason)
+def row(patient: str, timepoint: str, mvd: float | None, reason: str | None = None) -> SpecimenValue:
+    return SpecimenValue(f"{patient}_{timepoint}", patient, timepoint, mvd, reason)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def row(patient: str, timepoint: str, mvd: float | None, reason: str | None = No
     ],
     ids=["rise", "fall, rows out of order", "from zero", "to zero", "no partner", "neither", "not measured"],
 )
-def test_change_of_one_patient(rows: list[SpecimenMvd], expected: PairedChange) -> None:
+def test_change_of_one_patient(rows: list[SpecimenValue], expected: PairedChange) -> None:
     assert paired_differences(rows, timepoints=TIMEPOINTS)[0] == expected
 
 
@@ -67,19 +67,19 @@ def test_no_rows_or_no_later_timepoint_give_no_pairs(timepoints: tuple[str, ...]
     [
         ([row("p1", "12mo", 3.2)], r"p1_12mo: the protocol has no timepoint '12mo' \(it has pre, 3mo, 6mo\)"),
         (
-            [row("p1", "pre", 3.2), SpecimenMvd("p1_again", "p1", "pre", 6.4)],
+            [row("p1", "pre", 3.2), SpecimenValue("p1_again", "p1", "pre", 6.4)],
             r"patient p1 has two specimens at 'pre' \(p1_pre, p1_again\); keep one",
         ),
         ([row("p1", "pre", 3.2)] * 2, "two specimens"),
     ],
     ids=["unknown timepoint", "two at once", "the same row twice"],
 )
-def test_rows_that_cannot_be_paired_are_refused(rows: list[SpecimenMvd], message: str) -> None:
+def test_rows_that_cannot_be_paired_are_refused(rows: list[SpecimenValue], message: str) -> None:
     with pytest.raises(ManifestError, match=message):
         paired_differences(rows, timepoints=TIMEPOINTS)
 
 
 @pytest.mark.parametrize(("mvd", "reason"), [(None, None), (3.2, "folded")])
-def test_a_specimen_has_an_mvd_or_a_reason(mvd: float | None, reason: str | None) -> None:
+def test_a_specimen_has_a_value_or_a_reason(mvd: float | None, reason: str | None) -> None:
     with pytest.raises(ValueError, match="p1_pre"):
         row("p1", "pre", mvd, reason)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stored_example import CALIBRATION, COUNTS, FOUR, PLACES, ROW, geojson
+from stored_example import CALIBRATION, COUNTS, FOUR, MEASURES, PLACES, ROW, geojson
 
 from mvd.errors import StoreError
 from mvd.store import (
@@ -160,7 +160,11 @@ def test_reading_tells_absent_from_damaged(tmp_path: Path) -> None:
 
 
 def payload(row: SpecimenRow = ROW) -> dict[str, Any]:
-    return {"calibration": asdict(CALIBRATION), "tables": tables_entry(row, field_rows("s1", COUNTS)), "µ": [1.5, None]}
+    return {
+        "calibration": asdict(CALIBRATION),
+        "tables": tables_entry(row, field_rows("s1", COUNTS, MEASURES)),
+        "µ": [1.5, None],
+    }
 
 
 def test_a_result_is_read_back_as_written(tmp_path: Path) -> None:
@@ -183,7 +187,7 @@ def test_no_result_is_none(tmp_path: Path) -> None:
 def test_rows_are_made_again_from_the_result(tmp_path: Path) -> None:
     write_result(tmp_path, "s1", payload=payload(), geojson=geojson())
     stored = vessel_rows("s1", as_stored(FOUR, CALIBRATION), assignments=PLACES)
-    assert read_tables(tmp_path, "s1") == SpecimenTables(ROW, field_rows("s1", COUNTS), stored)
+    assert read_tables(tmp_path, "s1") == SpecimenTables(ROW, field_rows("s1", COUNTS, MEASURES), stored)
 
 
 def test_a_specimen_that_failed_leaves_no_vessels_of_an_earlier_run(tmp_path: Path) -> None:
@@ -243,6 +247,8 @@ UNUSABLE_TABLES = {
     "no patient": (lambda r: r["tables"]["specimen"].pop("patient"), "no usable tables .*patient"),
     "unknown column": (lambda r: r["tables"]["specimen"].update(x=1), "no usable tables"),
     "count in words": (lambda r: r["tables"]["specimen"].update(count="9"), "no usable tables .*count is '9'"),
+    "one size for all": (lambda r: r["tables"]["specimen"].update(by_size=9), "no usable tables .*by_size is 9"),
+    "size in words": (lambda r: r["tables"]["fields"][0]["by_size"].update(wide="9"), "no usable tables .*by_size"),
     "no calibration": (lambda r: r.pop("calibration"), "no usable calibration"),
     "absurd calibration": (lambda r: r["calibration"].update(um_per_px_x=352.8), "no usable calibration"),
     "GeoJSON of another run": (lambda r: r.update(geojson_sha256="0"), "not the one that s1.json belongs to"),

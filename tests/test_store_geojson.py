@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stored_example import CALIBRATION, COUNTS, FOUR, PLACES, geojson, same, vessel
+from stored_example import CALIBRATION, COUNTS, FOUR, MEASURES, PLACES, geojson, same, vessel
 
 from mvd.counting import Assignment
 from mvd.errors import StoreError
@@ -25,7 +25,7 @@ from mvd.vessels.model import Reason, Vessel
 
 def test_the_file_is_what_qupath_reads() -> None:
     hole = [np.array([[0.0, 0.0], [50, 0], [0, 50]]), np.array([[1.0, 1.0], [2, 1], [1, 2]])]
-    text = geojson(fields=COUNTS, involved=[hole])
+    text = geojson(fields=COUNTS, measures=MEASURES, involved=[hole])
     content = json.loads(text, parse_constant=pytest.fail)
     assert text.isascii()
     assert content["type"] == "FeatureCollection"
@@ -41,7 +41,17 @@ def test_the_file_is_what_qupath_reads() -> None:
     assert area["geometry"]["coordinates"][0][0][1] == [round(50 / 0.2526, 3), 0.0]
     assert [f["properties"]["objectType"] for f in (area, first)] == ["annotation"] * 2
     assert first["properties"]["isLocked"] is True
-    assert first["properties"]["measurements"] == {"Count": 1, "Evaluable area mm^2": 0.0625, "Density per mm^2": 16.0}
+    assert first["properties"]["measurements"] == {
+        "Count": 1,
+        "Ambiguous": 1,
+        "Evaluable area mm^2": 0.0625,
+        "Density per mm^2": 16.0,
+        "Vessel area %": 2.0,
+        "Stained area %": 0.8,
+        "Chalkley points": 7,
+        "Count wide": 1,
+        "Count narrow": 0,
+    }
     assert [f["properties"]["classification"]["name"] for f in found] == [
         "Microvessel",
         "Rejected: pigment",
@@ -49,6 +59,9 @@ def test_the_file_is_what_qupath_reads() -> None:
         "Microvessel",
     ]
     assert found[0]["properties"]["objectType"] == "detection"
+    marks = {"ambiguous": "true", "size class": "wide"}
+    assert marks.items() <= found[0]["properties"]["metadata"].items()
+    assert not marks.keys() & found[2]["properties"]["metadata"].keys()
     assert len(found[0]["geometry"]["coordinates"]) == 2
     assert found[0]["properties"]["measurements"]["Area µm^2"] == 375.125
     assert all(isinstance(value, str) for value in found[1]["properties"]["metadata"].values())
@@ -82,6 +95,8 @@ vessels = st.builds(
     mean_dab_od=st.floats(0, 3),
     pieces=st.integers(1, 50),
     reason=st.none() | st.sampled_from(Reason),
+    ambiguous=st.booleans(),
+    size_class=st.sampled_from(["", "sinusoid"]),
 )
 calibrations = st.builds(Calibration, st.floats(0.05, 5), st.floats(0.05, 5), st.just("user"), st.just("specimens.csv"))
 

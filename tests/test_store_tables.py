@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_example import COUNTS, FOUR, PLACES, ROW
+from stored_example import COUNTS, FOUR, MEASURES, PLACES, ROW
 
 from mvd.errors import StoreError
 from mvd.fields import CountField
@@ -29,13 +29,17 @@ from mvd.store.tables import parse_table
 
 def test_the_columns_are_these() -> None:
     assert table_text(VesselRow, ()) == (
-        "specimen,vessel,x_um,y_um,x0_um,y0_um,x1_um,y1_um,area_um2,lumen_area_um2,length_um,width_um,perimeter_um,"
-        "mean_dab_od,pieces,counted,reason,field\n"
+        "specimen,vessel,x_um,y_um,x0_um,y0_um,x1_um,y1_um,area_um2,lumen_area_um2,length_um,width_um,wall_um,"
+        "perimeter_um,mean_dab_od,pieces,counted,reason,field,ambiguous,size_class,score\n"
     )
-    assert table_text(FieldRow, ()) == "specimen,field,x_um,y_um,side_um,evaluable_mm2,count,per_mm2\n"
+    assert table_text(FieldRow, ()) == (
+        "specimen,field,x_um,y_um,side_um,evaluable_mm2,count,per_mm2,ambiguous,vessel_area_fraction,"
+        "stained_area_fraction,chalkley\n"
+    )
     assert table_text(SpecimenRow, ()) == (
-        "specimen,patient,timepoint,status,reason,fields,count,area_mm2,mvd_per_mm2,ci_low,ci_high,hotspot_per_mm2,"
-        "involved_source,um_per_px,calibration_source,slide_sha256,protocol,version,response\n"
+        "specimen,patient,timepoint,status,reason,fields,count,ambiguous,area_mm2,mvd_per_mm2,ci_low,ci_high,hotspot_per_mm2,"
+        "vessel_area_fraction,stained_area_fraction,chalkley,involved_source,um_per_px,calibration_source,slide_sha256,"
+        "rule,protocol,version,response\n"
     )
 
 
@@ -48,7 +52,7 @@ def test_vessels_say_whether_they_count_where_and_why_not() -> None:
         (False, "outside fields", ""),
     ]
     assert table_text(VesselRow, rows).splitlines()[1] == (
-        "s1,v00001,20.12,30.00,10.00,20.00,30.00,40.00,375.12,25.00,20.00,20.00,80.00,0.4322,2,true,,1;2"
+        "s1,v00001,20.12,30.00,10.00,20.00,30.00,40.00,375.12,25.00,20.00,20.00,6.20,80.00,0.4322,2,true,,1;2,true,wide,"
     )
 
 
@@ -63,10 +67,26 @@ def test_without_fields_what_the_rule_accepts_counts() -> None:
 
 
 def test_fields_are_written_by_their_corner() -> None:
-    assert table_text(FieldRow, field_rows("s1", COUNTS)).splitlines()[1:] == [
-        "s1,1,0.00,0.00,250.00,0.0625,1,16",
-        "s1,2,250.01,0.00,250.00,0.05,1,20",
+    assert table_text(FieldRow, field_rows("s1", COUNTS, MEASURES)).splitlines()[1:] == [
+        "s1,1,0.00,0.00,250.00,0.0625,1,16,1,0.02,0.008,7,1,0",
+        "s1,2,250.01,0.00,250.00,0.05,1,20,0,0.02,0.005,0,1,0",
     ]
+
+
+def test_each_size_class_is_a_column_and_without_classes_there_is_none() -> None:
+    classed = [replace(ROW, by_size={"wide": 3, "narrow": 30}), replace(ROW, by_size={})]
+    header, first, second = table_text(SpecimenRow, classed).splitlines()
+    assert header.endswith(",response,count_wide,count_narrow")
+    assert first.endswith(",3,30") and second.endswith(",,")
+    assert parse_table(SpecimenRow, table_text(SpecimenRow, classed), where="x") == tuple(
+        replace(row, mvd_per_mm2=105.6) for row in classed
+    )
+    assert "count_" not in table_text(SpecimenRow, [ROW])
+
+
+def test_rows_whose_measures_are_of_other_fields_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        field_rows("s1", COUNTS, MEASURES[:1])
 
 
 NUMBERS = {
@@ -142,7 +162,8 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
 
 
 def test_negative_numbers_are_no_formulas() -> None:
-    rows = field_rows("s1", [replace(COUNTS[0], field=CountField("1", Rect.square(-9.5, -1, 250), 0.0625))])
+    field = CountField("1", Rect.square(-9.5, -1, 250), 0.0625)
+    rows = field_rows("s1", [replace(COUNTS[0], field=field)], MEASURES[:1])
     assert table_text(FieldRow, rows).splitlines()[1].startswith("s1,1,-9.50,-1.00,")
 
 
@@ -161,6 +182,8 @@ specimen_rows = st.builds(
     mvd_per_mm2=numbers,
     um_per_px=numbers,
     response=st.none() | texts.filter(bool),
+    chalkley=numbers,
+    by_size=st.dictionaries(st.sampled_from(["capillary", "x_2"]), st.integers(0, 10**6)),
 )
 
 
@@ -180,10 +203,11 @@ DAMAGED = {
     "empty": ("", "damaged"),
     "another header": ("a,b\n", "has the columns a,b instead of specimen,field"),
     "short row": ("{header}s1,1\n", "row 2 is damaged"),
-    "long row": ("{header}s1,1,0,0,250,0.0625,1,16,x\n", "row 2 is damaged"),
-    "not a number": ("{header}s1,1,0,0,250,wide,1,16\n", "row 2 is damaged .*wide"),
-    "nan": ("{header}s1,1,0,0,250,nan,1,16\n", "row 2 is damaged .*no result"),
-    "no count": ("{header}s1,1,0,0,250,0.0625,,16\n", "row 2 is damaged"),
+    "long row": ("{header}s1,1,0,0,250,0.0625,1,16,0,0,0,3,x\n", "row 2 is damaged"),
+    "not a number": ("{header}s1,1,0,0,250,wide,1,16,0,0,0,\n", "row 2 is damaged .*wide"),
+    "nan": ("{header}s1,1,0,0,250,nan,1,16,0,0,0,\n", "row 2 is damaged .*no result"),
+    "no count": ("{header}s1,1,0,0,250,0.0625,,16,0,0,0,\n", "row 2 is damaged"),
+    "a size class in words": ("{sizes}s1,1,0,0,250,0.0625,1,16,0,0,,many\\n", "row 2 is damaged"),
     "open quote": ('{header}"s1,1\n', "damaged"),
 }
 
@@ -191,7 +215,9 @@ DAMAGED = {
 @pytest.mark.parametrize(("text", "sentence"), DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_damaged_table_is_not_read(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / "fields.csv"
-    path.write_text(text.replace("{header}", table_text(FieldRow, ())), encoding="utf-8")
+    header = table_text(FieldRow, ())
+    text = text.replace("{header}", header).replace("{sizes}", header.rstrip() + ",count_wide\n")
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(StoreError, match=f"fields.csv.*{sentence}"):
         read_table(FieldRow, path)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich import box
@@ -15,16 +15,40 @@ from mvd.cohort import paired
 from mvd.compare import PairedChange
 from mvd.errors import MvdError
 from mvd.pipeline import Found
-from mvd.protocol import Protocol
+from mvd.protocol import Measure, Protocol
 from mvd.record import DOUBTFUL, MEASURED, accepted_per_mm2, rejected
 from mvd.slide import SlideInfo, inspect_slide, open_slide
 from mvd.store import FieldRow, SpecimenRow, read_table
 from mvd.study import Study
 from mvd.survey import Survey, survey_slide
+from mvd.tissue import Tissue
 
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal: wide enough that no cell is folded in a usual study."""
 _ABSENT = "–"
+_NAMES = ("specimen", "patient", "timepoint")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How a measure is shown."""
+
+    title: str
+    per_field: str
+    """Title of its values field by field."""
+    of_field: Callable[[FieldRow], str]
+    decimals: int = 1
+    factor: float = 1.0
+
+    def text(self, value: float | None, *, sign: str = "") -> str:
+        return _ABSENT if value is None else f"{self.factor * value:{sign}.{self.decimals}f}"
+
+
+_SHOWN: dict[Measure, _Shown] = {
+    "density": _Shown("MVD/mm²", "counts", lambda field: str(field.count)),
+    "area": _Shown("area %", "area % of fields", lambda field: f"{100 * field.vessel_area_fraction:.2f}", 2, 100.0),
+    "chalkley": _Shown("Chalkley", "points", lambda field: str(field.chalkley)),
+}
 
 
 def slide_text(image: Path, *, um_per_px: float | None) -> str:
@@ -81,8 +105,16 @@ def _stains(survey: Survey) -> list[tuple[str, str]]:
         ("DAB", f"{triple(stains.dab, 3)} (optical density; {stains.source})"),
         ("marrow", f"{tissue.marrow_mm2:.3f} mm², with {tissue.fat_mm2:.3f} mm² of fat"),
         ("bone", f"{tissue.bone_mm2:.3f} mm²"),
+        ("folds", f"{tissue.fold_mm2:.3f} mm²"),
+        ("out of focus", f"{tissue.out_of_focus_mm2:.3f} mm²"),
         *(("warning", warning) for warning in survey.warnings),
     ]
+
+
+def _left_out(tissue: Tissue) -> str:
+    """Bone, and what the section or the scan has spoilt, if anything."""
+    parts = [("bone", tissue.bone_mm2), ("folds", tissue.fold_mm2), ("out of focus", tissue.out_of_focus_mm2)]
+    return ", ".join(f"{name} {area:.3f} mm²" for name, area in parts if name == "bone" or area > 0)
 
 
 def found_text(found: Found, paths: Sequence[Path]) -> str:
@@ -94,7 +126,7 @@ def found_text(found: Found, paths: Sequence[Path]) -> str:
     lines = [
         ("vessels", str(accepted)),
         ("not counted", f"{sum(passed_over.values())}{f' ({reasons})' if reasons else ''}"),
-        ("marrow", f"{tissue.marrow_mm2:.3f} mm² that can be analysed; bone {tissue.bone_mm2:.3f} mm²"),
+        ("marrow", f"{tissue.marrow_mm2:.3f} mm² that can be analysed; {_left_out(tissue)}"),
         (
             "vessels/mm²",
             f"{density:.1f} of all marrow (no MVD: fields were not placed)" if density is not None else "–",
@@ -110,8 +142,14 @@ def print_study(study: Study, rows: Sequence[SpecimenRow], results: Path) -> Non
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, emoji=False, width=_PLAIN_WIDTH)
     console.print(_specimens(study, rows, read_table(FieldRow, results / "fields.csv") or ()))
+    for line in _notes(study.protocol, rows):
+        console.print(line)
+    if any(row.by_size for row in rows):
+        console.print()
+        console.print(_sizes(rows))
     short = [replace(row, reason=row.status) for row in rows]  # the sentences stand below the tables
-    changes = paired(short, timepoints=study.protocol.timepoints)
+    measure = study.protocol.counts.measure
+    changes = paired(short, timepoints=study.protocol.timepoints, measure=measure)
     if changes:
         console.print()
         cautions = {
@@ -119,7 +157,7 @@ def print_study(study: Study, rows: Sequence[SpecimenRow], results: Path) -> Non
             for row in rows
             if row.mvd_per_mm2 is not None and row.status != MEASURED
         }
-        console.print(_changes(changes, cautions, study.protocol.timepoints[0]))
+        console.print(_changes(changes, cautions, study.protocol.timepoints[0], _SHOWN[measure]))
         for line in _no_pairs(changes):
             console.print(line)
     console.print()
@@ -132,33 +170,69 @@ def printable(text: str) -> str:
 
 
 def _specimens(study: Study, rows: Sequence[SpecimenRow], fields: Sequence[FieldRow]) -> Table:
-    counts: dict[str, list[str]] = {}
+    """The measure that the protocol asks for, field by field and in all, and the others beside it."""
+    plan = study.protocol.counts
+    first, density, area = (_SHOWN[measure] for measure in (plan.measure, "density", "area"))
+    columns: dict[str, Callable[[SpecimenRow], str]] = {
+        first.title: lambda row: first.text(row.measured(plan.measure)),
+        density.title: lambda row: density.text(row.mvd_per_mm2),
+        f"{plan.confidence:.0%} interval": _interval,
+        "hot spot": lambda row: density.text(row.hotspot_per_mm2),
+        area.title: lambda row: area.text(row.vessel_area_fraction),
+    }
+    if first is not density:
+        del columns["hot spot"]  # a density too; the table fits 80 columns
+    per_field: dict[str, list[str]] = {}
     for field in fields:
-        counts.setdefault(field.specimen, []).append(str(field.count))
-    level = f"{study.protocol.counts.confidence:.0%} interval"
-    table = _table("specimen", "counts per field", "MVD/mm²", level, "hot-spot/mm²", "status")
+        per_field.setdefault(field.specimen, []).append(first.of_field(field))
+    table = _table("specimen", first.per_field, *columns, "status")
     for row in rows:
-        interval = _ABSENT if row.ci_low is None or row.ci_high is None else f"{row.ci_low:.1f} – {row.ci_high:.1f}"
-        per_field = " ".join(counts.get(row.specimen, ())) if row.mvd_per_mm2 is not None else ""
-        cells = row.specimen, per_field or _ABSENT, _number(row.mvd_per_mm2), interval, _number(row.hotspot_per_mm2)
+        values = " ".join(per_field.get(row.specimen, ())) if row.mvd_per_mm2 is not None else ""
+        cells = row.specimen, values or _ABSENT, *(text(row) for text in columns.values())
         style = "red" if row.mvd_per_mm2 is None else "yellow" if row.status == DOUBTFUL else ""
-        drawn = row.involved_source in (None, "annotation", "mask")
-        status = row.status if drawn else f"{row.status}, {row.involved_source}"
-        table.add_row(*(Text(printable(cell)) for cell in cells), Text(status, style=style))
+        table.add_row(*(Text(printable(cell)) for cell in cells), Text(row.status, style=style))
     return table
 
 
-def _changes(changes: Sequence[PairedChange], cautions: Mapping[tuple[str, str], str], first: str) -> Table:
+def _interval(row: SpecimenRow) -> str:
+    return _ABSENT if row.ci_low is None or row.ci_high is None else f"{row.ci_low:.1f} – {row.ci_high:.1f}"
+
+
+def _notes(protocol: Protocol, rows: Sequence[SpecimenRow]) -> Iterator[Text]:
+    """By which rule and in which fields, and where no observer drew the involved area."""
+    rule, plan = protocol.rule, protocol.fields
+    fields = f"{plan.number} field{'' if plan.number == 1 else 's'} of {plan.side_um:g} µm"
+    yield Text(printable(f"Rule {rule.name}; {fields}, {plan.placement}"))
+    for source in ("whole marrow", "suggestion"):
+        names = [row.specimen for row in rows if row.involved_source == source]
+        if names:
+            yield Text(printable(f"No involved area drawn, {source} measured: {', '.join(names)}"))
+
+
+def _sizes(rows: Sequence[SpecimenRow]) -> Table:
+    """How many vessels of each size class, and how many per mm²."""
+    sizes = list(dict.fromkeys(size for row in rows for size in row.by_size))
+    table = _table("specimen", *(f"{size} (/mm²)" for size in sizes))
+    for row in rows:
+        if row.area_mm2:
+            cells = (f"{row.by_size[size]} ({row.by_size[size] / row.area_mm2:.1f})" for size in sizes)
+            table.add_row(Text(printable(row.specimen)), *cells)
+    return table
+
+
+def _changes(
+    changes: Sequence[PairedChange], cautions: Mapping[tuple[str, str], str], first: str, shown: _Shown
+) -> Table:
     """Changes of the patients; a specimen whose MVD is not simply measured is marked, and so is the pair."""
-    table = _table("patient", "timepoint", f"{first}, MVD/mm²", "then", "difference", "ratio", "caution")
+    table = _table("patient", "timepoint", f"{first}, {shown.title}", "then", "difference", "ratio", "caution")
     for change in changes:
         doubts = (cautions.get((change.patient, timepoint)) for timepoint in (first, change.timepoint))
         cells = (
             change.patient,
             change.timepoint,
-            _number(change.pre_per_mm2),
-            _number(change.post_per_mm2),
-            _ABSENT if change.difference_per_mm2 is None else f"{change.difference_per_mm2:+.1f}",
+            shown.text(change.pre),
+            shown.text(change.post),
+            shown.text(change.difference, sign="+"),
             _ABSENT if change.ratio is None else f"{change.ratio:.2f}",
             "no pair, see below" if change.missing else ", ".join(dict.fromkeys(d for d in doubts if d)),
         )
@@ -177,16 +251,14 @@ def _no_pairs(changes: Sequence[PairedChange]) -> list[Text]:
 
 def _table(*columns: str) -> Table:
     """An empty table; columns of numbers stand to the right."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    texts = ("specimen", "counts per field", "status", "patient", "timepoint", "caution")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    per_field = [shown.per_field for shown in _SHOWN.values()]
     for name in columns:
-        folds = name in ("counts per field", "status", "caution")
-        table.add_column(Text(printable(name)), justify="left" if name in texts else "right", no_wrap=not folds)
+        folds = name in (*per_field, "status", "caution")
+        table.add_column(
+            Text(printable(name)), justify="left" if folds or name in _NAMES else "right", no_wrap=not folds
+        )
     return table
-
-
-def _number(value: float | None) -> str:
-    return _ABSENT if value is None else f"{value:.1f}"
 
 
 def _aligned(lines: Sequence[tuple[str, str]]) -> str:

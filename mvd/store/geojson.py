@@ -20,6 +20,7 @@ import numpy as np
 from mvd.counting import Assignment, FieldCount
 from mvd.errors import StoreError
 from mvd.geometry import Calibration, Rect, Ring
+from mvd.measures import FieldMeasures
 from mvd.store.rows import why_not_counted
 from mvd.vessels.model import Reason, Vessel
 
@@ -39,6 +40,8 @@ _MEASUREMENTS = {
     "mean_dab_od": "Mean DAB OD",
     "pieces": "Pieces",
 }
+_SCORE = "Probability of being a vessel"
+"""By the learned score; only where one was asked."""
 _COLOURS = {
     "Microvessel": [0, 160, 60],
     "Rejected": [120, 120, 120],
@@ -57,6 +60,7 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
     calibration: Calibration,
     assignments: Mapping[str, Assignment],
     fields: Sequence[FieldCount] = (),
+    measures: Sequence[FieldMeasures] = (),
     involved: Sequence[Sequence[Ring]] = (),
     involved_source: str = "annotation",
 ) -> str:
@@ -66,6 +70,8 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
     ----------
     assignments
         Where each vessel lies among the fields; empty when there are no fields.
+    fields, measures
+        What was counted and what was measured in each field, in the same order.
     involved
         Each polygon's rings in µm, the outer boundary and then its holes.
     involved_source
@@ -83,8 +89,8 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
             f"Involved area ({involved_source})", "Involved", {"type": "MultiPolygon", "coordinates": coordinates}
         )
         features.append(_identified(specimen, "involved", area))
-    for row in fields:
-        features.append(_identified(specimen, f"field {row.field.name}", _field(row, calibration)))
+    for row, beside in zip(fields, measures, strict=True):
+        features.append(_identified(specimen, f"field {row.field.name}", _field(row, beside, calibration)))
     for vessel in vessels:
         feature = _vessel(specimen, vessel, calibration, assignments.get(vessel.name))
         features.append(_identified(specimen, f"vessel {vessel.name}", feature))
@@ -164,7 +170,7 @@ def _annotation(name: str, classification: str, geometry: Feature) -> Feature:
     }
 
 
-def _field(row: FieldCount, calibration: Calibration) -> Feature:
+def _field(row: FieldCount, beside: FieldMeasures, calibration: Calibration) -> Feature:
     feature = _annotation(
         f"Field {row.field.name}",
         "Field",
@@ -172,8 +178,13 @@ def _field(row: FieldCount, calibration: Calibration) -> Feature:
     )
     measurements = {
         "Count": row.count,
+        "Ambiguous": beside.ambiguous,
         "Evaluable area mm^2": row.field.evaluable_mm2,
         "Density per mm^2": row.per_mm2,
+        "Vessel area %": 100 * beside.area.vessel_fraction,
+        "Stained area %": 100 * beside.area.stained_fraction,
+        **({} if beside.chalkley is None else {"Chalkley points": beside.chalkley}),
+        **{f"Count {size}": count for size, count in beside.by_size.items()},
     }
     feature["properties"]["measurements"] = _finite(measurements, f"field {row.field.name}")
     return feature
@@ -189,10 +200,16 @@ def _vessel(specimen: str, vessel: Vessel, calibration: Calibration, assignment:
     classification = kind if vessel.reason is None else f"{kind}: {vessel.reason.value}"
     reason = why_not_counted(vessel, assignment)
     metadata = {"vessel": vessel.name, "counted": "false" if reason else "true", "reason": reason}
+    if vessel.ambiguous:
+        metadata["ambiguous"] = "true"
+    if vessel.size_class:
+        metadata["size class"] = vessel.size_class
     if assignment is not None:
         metadata |= {"field": ";".join(assignment.fields), "position": assignment.why_not or _INSIDE}
     rings = [_closed(ring, calibration) for ring in (vessel.outline, *vessel.lumens)]
     measurements = {name: getattr(vessel, key) for key, name in _MEASUREMENTS.items()}
+    if vessel.score is not None:
+        measurements[_SCORE] = vessel.score
     return {
         "geometry": {"type": "Polygon", "coordinates": rings},
         "properties": {
@@ -238,14 +255,27 @@ def _read_vessel(feature: Feature, calibration: Calibration, where: str) -> Vess
     try:
         properties = feature["properties"]
         name, reason = properties["metadata"]["vessel"], properties["metadata"]["reason"]
-        measures = {key: float(properties["measurements"][label]) for key, label in _MEASUREMENTS.items()}
+        measures: dict[str, Any] = {
+            key: float(properties["measurements"][label]) for key, label in _MEASUREMENTS.items()
+        }
+        score = properties["measurements"].get(_SCORE)
+        measures["score"] = None if score is None else float(score)
         outline, *lumens = [_to_um(_to_px_ring(ring), calibration) for ring in feature["geometry"]["coordinates"]]
     except (KeyError, TypeError, ValueError) as error:
         label = str(feature.get("properties", {}).get("name", "without a name"))
         raise StoreError(f"{where}: vessel {label} is damaged ({error}); run again to write it anew") from error
     pieces = int(measures.pop("pieces"))
     rule = Reason(reason) if reason in set(Reason) else None
-    return Vessel(name=name, outline=outline, lumens=tuple(lumens), pieces=pieces, reason=rule, **measures)
+    return Vessel(
+        name=name,
+        outline=outline,
+        lumens=tuple(lumens),
+        pieces=pieces,
+        reason=rule,
+        ambiguous=properties["metadata"].get("ambiguous") == "true",
+        size_class=properties["metadata"].get("size class", ""),
+        **measures,
+    )
 
 
 def _to_px_ring(points: list[Any]) -> Ring:

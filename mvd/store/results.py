@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from mvd.errors import CalibrationError, StoreError
 from mvd.geometry import Calibration
@@ -180,14 +180,21 @@ def _row(row_type: type[Row], entry: Mapping[str, Any]) -> Row:
     """A row from JSON; an unknown or missing column raises TypeError, a wrong value ValueError."""
     hints = get_type_hints(row_type)
     for name, value in entry.items():
-        kinds = get_args(hints.get(name)) or (hints.get(name),)
-        allowed = tuple({float: (int, float)}.get(kind, kind) for kind in kinds if kind is not NoneType)
-        if not (value is None and NoneType in kinds) and not isinstance(value, allowed):
+        if not _fits(value, hints.get(name)):
             raise ValueError(f"{name} is {value!r}")
     missing = {column.name for column in fields(row_type)} - set(entry)
     if missing:
         raise ValueError(f"no {', '.join(sorted(missing))}")
     return row_type(**entry)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value from JSON is what a column holds."""
+    if get_origin(hint) is dict:  # the counts of the size classes
+        return isinstance(value, dict) and all(isinstance(count, int) for count in value.values())
+    kinds = get_args(hint) or (hint,)
+    allowed = tuple({float: (int, float)}.get(kind, kind) for kind in kinds if kind is not NoneType)
+    return (value is None and NoneType in kinds) or isinstance(value, allowed)
 
 
 def _unfit(value: object, key: str) -> Iterator[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as declared
 from typing import Annotated
 
 from mvd.counting import Assignment, FieldCount
+from mvd.measures import FieldMeasures
+from mvd.protocol import Measure
 from mvd.vessels.model import Vessel
 
 TwoDecimals = Annotated[float, 2]
@@ -30,6 +33,7 @@ class VesselRow:
     lumen_area_um2: TwoDecimals
     length_um: TwoDecimals
     width_um: TwoDecimals
+    wall_um: TwoDecimals
     perimeter_um: TwoDecimals
     mean_dab_od: FourDecimals
     pieces: int
@@ -38,6 +42,12 @@ class VesselRow:
     """Why it is not counted: the counting rule's reason, "border" or "outside fields"; empty when counted."""
     field: str
     """Names of the fields it belongs to, joined with ";"."""
+    ambiguous: bool = False
+    """Near a limit of the rule, whether counted or not."""
+    size_class: str = ""
+    """Empty where the rule has no size classes, and where the rule does not accept it."""
+    score: float | None = None
+    """Probability of being a vessel by the learned score; empty where none was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,13 @@ class FieldRow:
     evaluable_mm2: float
     count: int
     per_mm2: float
+    ambiguous: int
+    """Of the vessels counted."""
+    vessel_area_fraction: float
+    stained_area_fraction: float
+    chalkley: int | None
+    by_size: dict[str, int] = declared(default_factory=dict)
+    """A column `count_<size class>` each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +82,31 @@ class SpecimenRow:
     reason: str = ""
     fields: int | None = None
     count: int | None = None
+    ambiguous: int | None = None
+    """Of the vessels counted."""
     area_mm2: float | None = None
     mvd_per_mm2: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     hotspot_per_mm2: float | None = None
+    vessel_area_fraction: float | None = None
+    stained_area_fraction: float | None = None
+    chalkley: float | None = None
     involved_source: str | None = None
     um_per_px: float | None = None
     calibration_source: str | None = None
     slide_sha256: str | None = None
+    rule: str | None = None
     protocol: str | None = None
     version: str | None = None
     response: str | None = None
+    by_size: dict[str, int] = declared(default_factory=dict)
+    """A column `count_<size class>` each."""
+
+    def measured(self, measure: Measure) -> float | None:
+        """The value of one measure, as the protocol's `counts.measure` names it."""
+        values = {"density": self.mvd_per_mm2, "area": self.vessel_area_fraction, "chalkley": self.chalkley}
+        return values[measure]
 
 
 def vessel_rows(
@@ -86,7 +116,8 @@ def vessel_rows(
     return tuple(_vessel_row(specimen, vessel, assignments.get(vessel.name)) for vessel in vessels)
 
 
-def field_rows(specimen: str, counts: Iterable[FieldCount]) -> tuple[FieldRow, ...]:
+def field_rows(specimen: str, counts: Iterable[FieldCount], measures: Iterable[FieldMeasures]) -> tuple[FieldRow, ...]:
+    """Rows of one specimen; the counts and the measures of its fields go together one by one."""
     return tuple(
         FieldRow(
             specimen=specimen,
@@ -97,8 +128,13 @@ def field_rows(specimen: str, counts: Iterable[FieldCount]) -> tuple[FieldRow, .
             evaluable_mm2=row.field.evaluable_mm2,
             count=row.count,
             per_mm2=row.per_mm2,
+            ambiguous=beside.ambiguous,
+            vessel_area_fraction=beside.area.vessel_fraction,
+            stained_area_fraction=beside.area.stained_fraction,
+            chalkley=beside.chalkley,
+            by_size=beside.by_size,
         )
-        for row in counts
+        for row, beside in zip(counts, measures, strict=True)
     )
 
 
@@ -125,10 +161,14 @@ def _vessel_row(specimen: str, vessel: Vessel, assignment: Assignment | None) ->
         lumen_area_um2=vessel.lumen_area_um2,
         length_um=vessel.length_um,
         width_um=vessel.width_um,
+        wall_um=vessel.wall_um,
         perimeter_um=vessel.perimeter_um,
         mean_dab_od=vessel.mean_dab_od,
         pieces=vessel.pieces,
         counted=not reason,
         reason=reason,
         field=";".join(assignment.fields) if assignment else "",
+        ambiguous=vessel.ambiguous,
+        size_class=vessel.size_class,
+        score=vessel.score,
     )

@@ -3,6 +3,9 @@
 UTF-8 without a byte-order mark, commas, lines that end in "\\n" (not RFC 4180's CR LF: spreadsheets read both, and git
 and diff prefer this one), cells quoted only where they must be. An absent value is an empty cell. A text that a
 spreadsheet would run as a formula gets a leading apostrophe, which reading takes off again; numbers are left alone.
+
+The counts of the size classes, whose names the rule gives, are columns `count_<name>` after the others, in the order in
+which the rows first name them; where no row has any, there are no such columns.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +25,7 @@ from mvd.errors import StoreError
 from mvd.store.atomic import read_whole
 from mvd.store.rows import FieldRow, SpecimenRow, VesselRow
 
+AnyRow = VesselRow | FieldRow | SpecimenRow
 Row = TypeVar("Row", VesselRow, FieldRow, SpecimenRow)
 
 _FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
@@ -29,6 +33,8 @@ _FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
 more apostrophe can then always be told from those of the text itself."""
 
 _SIGNIFICANT_DIGITS = 6
+_BY_SIZE = "by_size"
+_SIZE_COLUMN = "count_"
 
 
 def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
@@ -41,10 +47,21 @@ def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
     """
     hints = get_type_hints(row_type, include_extras=True)
     columns: dict[str, int | None] = {
-        name: get_args(hint)[1] if get_origin(hint) is Annotated else None for name, hint in hints.items()
+        name: get_args(hint)[1] if get_origin(hint) is Annotated else None
+        for name, hint in hints.items()
+        if name != _BY_SIZE
     }
-    lines = [list(columns), *([_cell(row, name, decimals) for name, decimals in columns.items()] for row in rows)]
-    return "".join(",".join(line) + "\n" for line in lines)
+    return "".join(",".join(line) + "\n" for line in _lines(columns, list(rows)))
+
+
+def _lines(columns: Mapping[str, int | None], rows: Sequence[AnyRow]) -> Iterator[list[str]]:
+    """Header and rows; `columns` gives the decimals of each."""
+    counts: list[dict[str, int]] = [getattr(row, _BY_SIZE, {}) for row in rows]
+    sizes = list(dict.fromkeys(size for by_size in counts for size in by_size))
+    yield [*columns, *(_SIZE_COLUMN + size for size in sizes)]
+    for row, by_size in zip(rows, counts, strict=True):
+        cells = [_cell(row, name, decimals) for name, decimals in columns.items()]
+        yield [*cells, *(str(by_size.get(size, "")) for size in sizes)]
 
 
 def parse_table(row_type: type[Row], text: str, *, where: str) -> tuple[Row, ...]:
@@ -56,18 +73,19 @@ def parse_table(row_type: type[Row], text: str, *, where: str) -> tuple[Row, ...
         Another header, a row too long or too short, or a cell that is not what its column holds.
     """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    names = [column.name for column in fields(row_type)]
+    names = [column.name for column in fields(row_type) if column.name != _BY_SIZE]
     try:
         header, *records = reader
     except (csv.Error, ValueError) as error:
         raise StoreError(f"{where} is damaged ({error}); run again to write it anew") from error
-    if header != names:
-        raise StoreError(f"{where} has the columns {','.join(header)[:200]} instead of {','.join(names)}; run again")
     hints = get_type_hints(row_type)
+    sizes = [name for name in header[len(names) :] if _BY_SIZE in hints and name.startswith(_SIZE_COLUMN)]
+    if header != names + sizes:
+        raise StoreError(f"{where} has the columns {','.join(header)[:200]} instead of {','.join(names)}; run again")
     rows = []
     for number, cells in enumerate(records, start=2):
         try:
-            values = {name: _value(cell, hints[name]) for name, cell in zip(names, cells, strict=True)}
+            values = _values(dict(zip(header, cells, strict=True)), hints)
         except ValueError as error:
             raise StoreError(f"{where} row {number} is damaged ({error}); run again to write it anew") from error
         rows.append(row_type(**values))
@@ -80,7 +98,7 @@ def read_table(row_type: type[Row], path: Path) -> tuple[Row, ...] | None:
     return None if text is None else parse_table(row_type, text, where=str(path))
 
 
-def _cell(row: VesselRow | FieldRow | SpecimenRow, name: str, decimals: int | None) -> str:
+def _cell(row: AnyRow, name: str, decimals: int | None) -> str:
     match value := getattr(row, name):
         case None:
             return ""
@@ -97,6 +115,15 @@ def _cell(row: VesselRow | FieldRow | SpecimenRow, name: str, decimals: int | No
     if number == int(number):
         return str(int(number))
     return f"{Decimal(f'{number:.{_SIGNIFICANT_DIGITS}g}'):f}"
+
+
+def _values(cells: Mapping[str, str], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Cells by their columns -> a row's attributes; ValueError if one is not what its column holds."""
+    values = {name: _value(cell, hints[name]) for name, cell in cells.items() if name in hints}
+    if _BY_SIZE in hints:
+        counts = {name: cell for name, cell in cells.items() if name not in hints and cell}
+        values[_BY_SIZE] = {name.removeprefix(_SIZE_COLUMN): int(cell) for name, cell in counts.items()}
+    return values
 
 
 def _value(cell: str, hint: Any) -> Any:
