@@ -35,7 +35,7 @@ def told(vessel: Vessel) -> tuple[object, ...]:
         vessel.width_um, vessel.perimeter_um, vessel.mean_dab_od,
     )  # fmt: skip
     rings = tuple(ring.tobytes() for ring in (vessel.outline, *vessel.lumens))
-    return (*(round(float(n), 3) for n in numbers), vessel.pieces, vessel.reason, rings)
+    return (*(round(float(n), 3) for n in numbers), vessel.pieces, vessel.reason, vessel.ambiguous, rings)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import importlib.util
 import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from mvd.protocol import CountingRule
+from mvd.protocol import CountingRule, Protocol
+from mvd.rules import rule_choices, rule_names
 from mvd.vessels import Reason, joining, judge
 
 REPO = Path(__file__).resolve().parents[1]
@@ -42,7 +44,8 @@ def test_every_reason_is_named(page: str, reason: Reason) -> None:
 def test_the_reason_that_is_never_given_is_said_to_be(page: str) -> None:
     (row,) = (line for line in page.splitlines() if f"| `{Reason.IN_FOLD.value}` |" in line)
     assert "Never given" in row
-    sources = (path for path in (REPO / "mvd").rglob("*.py") if path.name != "model.py")
+    # labels.py reads reasons and gives none.
+    sources = (path for path in (REPO / "mvd").rglob("*.py") if path.name not in ("model.py", "labels.py"))
     assert not [path for path in sources if "Reason.IN_FOLD" in path.read_text(encoding="utf-8")]
 
 
@@ -63,17 +66,58 @@ def test_limits_with_a_key_are_the_defaults(page: str, key: str) -> None:
         pytest.param(f"above {judge._RED_SHARES[1]:g} of the typical", id="black"),
         pytest.param(f"red density above {judge._BLACK_RED_OD:g}", id="black density"),
         pytest.param(f"less than {judge._HAZE_SLOPE_PER_UM:.2f} of the peak per µm", id="haze"),
+        pytest.param(f"less than {judge._FAINT_SHARE:g} of the slide's typical density", id="faint"),
+        pytest.param(f"red share above {judge._BLUE_SHARE:g} times", id="blue"),
         pytest.param("{:g} to {:g} µm across".format(*judge._CELL_DIAMETER_UM), id="cell"),
         pytest.param("rim of {:g} to {:g} µm".format(*judge._RIM_DIAMETER_UM), id="rim"),
         pytest.param(f"shorter over longer side at least {judge._CELL_ASPECT:g}", id="round"),
         pytest.param(f"{judge._MEGAKARYOCYTE_DIAMETER_UM:g} µm or more across", id="megakaryocyte"),
         pytest.param(f"Gaps up to {joining._TOUCHING_UM:g} µm always close", id="touching"),
         pytest.param(f"a µm counts as {joining._PALE_COST:g} µm", id="pale"),
-        pytest.param(f"A pale space of {joining._MIN_LUMEN_UM2:g} µm²", id="lumen"),
+        pytest.param(f"A pale space of {joining._LUMEN_LEVELS[0][2]:g} µm²", id="lumen"),
     ],
 )
 def test_fixed_limits_are_those_of_the_program(page: str, words: str) -> None:
     assert words in page
+
+
+def _rules_table(page: str) -> dict[str, dict[str, str]]:
+    """The table of choices: key -> rule -> cell."""
+    lines = iter(page.split("## The other rules")[1].splitlines())
+    head = next(line for line in lines if line.startswith("| |"))
+    names = [cell.strip(" `") for cell in head.split("|")[2:-1]]
+    next(lines)
+    table = {}
+    for line in takewhile(bool, lines):
+        key, *cells = (cell.strip() for cell in line.split("|")[1:-1])
+        table[key.split("`")[1]] = dict(zip(names, cells, strict=True))
+    return table
+
+
+def _in_words(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case float() | int():
+            return f"{value:g}"
+        case tuple():
+            return ", ".join(one.name for one in value) or "none"
+    return str(value)
+
+
+@pytest.mark.parametrize("name", rule_names())
+def test_the_table_of_rules_says_what_the_files_state(page: str, name: str) -> None:
+    protocol, stated = Protocol.of_rule(name), rule_choices(name)
+    expected = dict.fromkeys(("placement", "number", "side_um", "border", "measure"), "–")
+    for section, choices in stated.items():
+        expected |= {key: _in_words(getattr(getattr(protocol, section), key)) for key in choices if key != "name"}
+    assert {key: cells[name] for key, cells in _rules_table(page).items()} == expected
+
+
+def test_the_limits_of_the_size_classes_are_those_of_the_file(page: str) -> None:
+    arteriole, sinusoid, _ = Protocol.of_rule("sized").rule.size_classes
+    limits = f"lumen at least {arteriole.min_lumen_width_um:g} µm wide and wall at least {arteriole.min_wall_um:g} µm"
+    assert f"`arteriole`, {limits}; `sinusoid`, lumen at least {sinusoid.min_lumen_width_um:g} µm wide" in page
 
 
 def test_every_picture_exists_and_every_file_is_shown(page: str) -> None:

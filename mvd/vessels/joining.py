@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import cv2
@@ -20,6 +21,8 @@ from mvd.vessels.pieces import Labels
 Positions = NDArray[np.int32]
 """(n, 2) row, column."""
 
+DOUBT = 0.15
+"""Share of a limit that a measure may be off: moving the limits by it would decide a doubtful case otherwise."""
 _TOUCHING_UM = 1.5
 """Pieces this close are one: the gap is no wider than the blur of the optics."""
 _PALE_COST = 0.6
@@ -41,12 +44,11 @@ LUMEN_OPENING_UM = 1.0
 _MAX_ONE_SIDEDNESS = 0.5
 """Length of the mean direction from a lumen's middle to its stained edge: 0 all round, 0.3 with a quarter missing, 0.64
 for a wall along one side (the mean of a half circle, 2/π)."""
-_LUMEN_LEVELS = ((0.0, 0.45), (0.3, 0.6), (0.45, 0.7))
-"""What may be lumen: total density below this share of the tissue's median (glass; plasma; plasma with red cells), and
-the share of its edge that must then be stained. The paler the region, the more wall: stroma is pale too, and fat cells
-with a capillary beside them are clear."""
-_MIN_LUMEN_UM2 = 8.0
-"""Clear specks smaller than this are not lumens (a red cell covers 40 µm²)."""
+_LUMEN_LEVELS = ((0.0, 0.45, 8.0), (0.3, 0.6, 12.5), (0.45, 0.7, 12.5))
+"""What may be lumen: total density below this share of the tissue's median (glass; plasma; plasma with red cells), the
+share of its edge that must then be stained, and its least area in µm². The less clear the region, the more wall and
+width: stroma is pale too, in clefts between stained cells most of all (12.5 µm² is a disc of 4 µm: with the blur of its
+edge the narrowest that lets a red cell through), and fat cells with a capillary beside them are clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Joined:
     """(rows, columns) clear lumens 1..k with a stained wall round most of them."""
     lumen_group: NDArray[np.int32]
     """(lumens + 1,) object that each lumen belongs to; lumen_group[0] is 0."""
+    doubtful: NDArray[np.bool_]
+    """(objects + 1,) whether bridging a little more or less would make it one with a neighbour, or two."""
 
 
 def widest_gap_um(rule: CountingRule) -> float:
@@ -142,14 +146,56 @@ def join_pieces(labels: Labels, maps: StainMaps, *, levels: StainLevels, rule: C
     size = int(labels.max()) + 1
     gaps = find_gaps(labels, widest_gap_um(rule))
     pale = maps.dab > levels.weak
-    joins = [_is_one_wall(gaps, i, labels, pale, rule.join_gap_um) for i in range(len(gaps.first))]
-    bridges = gaps.take(np.array(joins, bool))
+    spare = np.array([_spare_um(gaps, i, labels, pale, rule.join_gap_um) for i in range(len(gaps.first))], np.float64)
+    bridges = gaps.take(spare >= 0)
     lumens, walls = _walled_lumens(labels, maps, levels, rule.max_lumen_width_um)
-    links = [(int(a), int(b)) for a, b in zip(bridges.first, bridges.second, strict=True)]
-    links += [(int(wall[0]), int(piece)) for wall in walls for piece in wall[1:]]
-    group = _number_groups(size, links)
+    round_lumens = [(int(wall[0]), int(piece)) for wall in walls for piece in wall[1:]]
+    group = _number_groups(size, _links(bridges) + round_lumens)
     lumen_group = np.array([0, *(group[wall[0]] for wall in walls)], np.int32)
-    return Joined(group, bridges, lumens, lumen_group)
+    doubt_um = DOUBT * rule.join_gap_um
+    firm = _number_groups(size, _links(gaps.take(spare >= doubt_um)) + round_lumens)
+    doubtful = _would_part(labels, maps, (group, firm), levels.high)
+    missed = gaps.take((spare < 0) & (spare >= -doubt_um))
+    doubtful |= _would_join(labels, maps, (group, missed), levels.high)
+    return Joined(group, bridges, lumens, lumen_group, doubtful)
+
+
+def _links(gaps: Gaps) -> list[tuple[int, int]]:
+    return [(int(a), int(b)) for a, b in zip(gaps.first, gaps.second, strict=True)]
+
+
+def _would_part(
+    labels: Labels, maps: StainMaps, groups: tuple[NDArray[np.int32], NDArray[np.int32]], high: float
+) -> NDArray[np.bool_]:
+    """The objects (first grouping) of which the firm joins alone (second) make two or more that reach `high`."""
+    group, firm = groups
+    reached = np.zeros(int(firm.max()) + 1, np.float32)
+    np.maximum.at(reached, firm[labels].ravel(), maps.dab.ravel())
+    objects = np.zeros_like(reached, np.int32)
+    objects[firm] = group
+    found = (reached >= high) & (objects > 0)
+    return np.asarray(np.bincount(objects[found], minlength=int(group.max()) + 1) > 1, bool)
+
+
+def _would_join(
+    labels: Labels, maps: StainMaps, groups: tuple[NDArray[np.int32], Gaps], high: float
+) -> NDArray[np.bool_]:
+    """The objects with a gap that was left open by little, and dense stain at both of its ends."""
+    group, gaps = groups
+    doubtful = np.zeros(int(group.max()) + 1, bool)
+    for first, second, p, q in zip(gaps.first, gaps.second, gaps.p, gaps.q, strict=True):
+        ends = ((int(first), p), (int(second), q))
+        if group[first] != group[second] and all(_reached(labels, maps, *end) >= high for end in ends):
+            doubtful[group[[first, second]]] = True
+    return doubtful
+
+
+def _reached(labels: Labels, maps: StainMaps, piece: int, end: NDArray[np.int32]) -> float:
+    """The densest stain of a piece near one of its pixels. Near, so that it is the same however a slide is cut up."""
+    reach = round(_REACH_UM / WORK_UM_PER_PX)
+    (row, column) = end.tolist()
+    box = (slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1))
+    return float(maps.dab[box][labels[box] == piece].max())
 
 
 def _number_groups(size: int, links: list[tuple[int, int]]) -> NDArray[np.int32]:
@@ -163,28 +209,28 @@ def _number_groups(size: int, links: list[tuple[int, int]]) -> NDArray[np.int32]
     return group
 
 
-def _is_one_wall(gaps: Gaps, i: int, labels: Labels, pale: Mask, join_gap_um: float) -> bool:
-    """Whether the wall goes on across gap `i`.
+def _spare_um(gaps: Gaps, i: int, labels: Labels, pale: Mask, join_gap_um: float) -> float:
+    """By how much gap `i` is narrower than one across which a wall goes on; negative where it is wider.
 
     The gap's cost, its width with pale stretches counted less, is held against the rule's gap: in full where both
     sides run towards each other, in part where one is round, not at all where they lie side by side.
     """
     width = float(gaps.width_um[i])
     if width <= _TOUCHING_UM:
-        return True
+        return math.inf
     p, q = gaps.p[i], gaps.q[i]
     pale_share = float(np.mean(pale[line_between(p, q)]))
     cost = width * (1 - pale_share * (1 - _PALE_COST))
-    if cost > join_gap_um:
-        return False
+    if cost > (1 + DOUBT) * join_gap_um:
+        return -math.inf
     along = (q - p) / np.hypot(*(q - p))
     ends = ((int(gaps.first[i]), p), (int(gaps.second[i]), q))
     sides = [direction for piece, end in ends if (direction := _direction(labels, piece, end)) is not None]
     if not sides:
-        return cost <= _UNDIRECTED_SHARE * join_gap_um
+        return _UNDIRECTED_SHARE * join_gap_um - cost
     alignment = min(abs(float(side @ along)) for side in sides)
     full = 1.0 if len(sides) == 2 else _UNDIRECTED_SHARE
-    return cost <= join_gap_um * float(np.interp(alignment, _ALIGNMENT, (0.0, full)))
+    return join_gap_um * float(np.interp(alignment, _ALIGNMENT, (0.0, full))) - cost
 
 
 def line_between(p: NDArray[np.int32], q: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -221,7 +267,7 @@ def _walled_lumens(
     near_stain = cv2.dilate((labels > 0).astype(np.uint8), disc(LUMEN_WALL_UM)) > 0
     lumens = np.zeros_like(labels)
     walls: list[NDArray[np.int32]] = []
-    for density_share, wall_share in _LUMEN_LEVELS:
+    for density_share, wall_share, min_area_um2 in _LUMEN_LEVELS:
         pale = maps.total < max(TISSUE_OD, density_share * levels.tissue)
         free = (pale & (labels == 0) & (lumens == 0)).astype(np.uint8)
         opened = cv2.morphologyEx(free, cv2.MORPH_OPEN, disc(LUMEN_OPENING_UM))
@@ -229,7 +275,7 @@ def _walled_lumens(
         for number, (left, top, width, height, pixels) in enumerate(stats.tolist()):
             area_um2 = pixels * WORK_UM_PER_PX**2
             # A lumen cut lengthwise may be ten times as long as it is wide.
-            if number == 0 or not _MIN_LUMEN_UM2 <= area_um2 <= 10 * max_width_um**2:
+            if number == 0 or not min_area_um2 <= area_um2 <= 10 * max_width_um**2:
                 continue
             box = _around(left, top, width, height)
             lumen = ndimage.binary_fill_holes(found[box] == number)  # red cells float in it

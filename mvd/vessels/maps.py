@@ -19,11 +19,13 @@ _SMOOTH_UM = 0.5
 """Gaussian sigma against sensor and JPEG noise; half the thinnest wall."""
 _NOISE_SIGMAS = (3.0, 4.5, 6.0)
 """Weak, low and high level at the least, in standard deviations of unstained tissue."""
-_PEAK_SHARES = (0.15, 0.25, 0.5)
-"""Weak, low and high level at the least, as shares of the density that stained objects typically reach: walls a
-quarter as dense as the typical one are still found, if somewhere they reach half of it."""
+_PEAK_SHARES = (0.12, 0.2, 0.4)
+"""Weak, low and high level at the least, as shares of the density that most of the stain reaches: walls a fifth as
+dense are still found, if somewhere they reach two fifths of it."""
 _MIN_SAMPLE_UM2 = 10.0
 """Stained objects smaller than this (a 3.6 µm disc) do not vote on the typical peak."""
+_MAX_WEIGHT_UM2 = 100.0
+"""Beyond this area, a capillary's, an object's vote does not grow: one large vessel or blot is still one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class StainMaps:
     """Mean OD over red, green and blue."""
     red: FloatImage
     """OD in red, where DAB absorbs least: high only for nuclei and for what is black."""
+    residual: FloatImage
+    """What neither stain explains: 0 where there is nothing but haematoxylin and DAB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ def stain_maps(region: Raster, stains: Stains) -> StainMaps:
         haematoxylin=np.ascontiguousarray(parts[..., 0]),
         total=np.asarray(cv2.transform(density, np.full((1, 3), 1 / 3, np.float32)), np.float32),
         red=np.ascontiguousarray(density[..., 0]),
+        residual=np.ascontiguousarray(parts[..., 2]),
     )
 
 
@@ -92,8 +97,8 @@ def measure_levels(samples: list[StainMaps]) -> StainLevels:
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
     background, noise = _unstained(dab)
     cut = background + _NOISE_SIGMAS[2] * noise
-    peaks, reds = _stained_objects(samples, cut)
-    above = (float(np.median(peaks)) if len(peaks) else cut) - background
+    peaks, reds, weights = _stained_objects(samples, background, cut)
+    above = (_weighted_median(peaks, weights) if len(peaks) else cut) - background
     weak, low, high = (
         background + max(k * noise, share * above) for k, share in zip(_NOISE_SIGMAS, _PEAK_SHARES, strict=True)
     )
@@ -102,7 +107,7 @@ def measure_levels(samples: list[StainMaps]) -> StainLevels:
         background=background,
         noise=noise,
         peak=background + above,
-        red_share=float(np.median(reds)) if len(reds) else None,
+        red_share=_weighted_median(reds, weights) if len(reds) else None,
         weak=weak,
         low=low,
         high=high,
@@ -129,13 +134,19 @@ def red_share(red: NDArray[np.float32], dab: NDArray[np.float32]) -> float:
     return float(np.dot(red, dab)) / max(float(np.dot(dab, dab)), 1e-9)
 
 
-def _stained_objects(samples: list[StainMaps], cut: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """DAB that each stained object of the samples reaches, and its red share."""
-    peaks, reds = [np.zeros(0)], [np.zeros(0)]
+def _stained_objects(
+    samples: list[StainMaps], background: float, cut: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """DAB that each stained object of the samples reaches, its red share, and its weight: how much stain it holds.
+
+    Pale brown objects can be many times as many as vessels: red cells, whose peroxidase stains, or haze.
+    """
+    peaks, reds, weights = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     for sample in samples:
         count, found, stats, _ = cv2.connectedComponentsWithStats((sample.dab > cut).astype(np.uint8), connectivity=8)
         labels, dab = np.asarray(found, np.int32).ravel(), sample.dab.ravel().astype(np.float64)
-        large = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2 >= _MIN_SAMPLE_UM2
+        area_um2 = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2
+        large = area_um2 >= _MIN_SAMPLE_UM2
         large[0] = False
         reached = np.zeros(count)
         np.maximum.at(reached, labels, dab)
@@ -144,7 +155,15 @@ def _stained_objects(samples: list[StainMaps], cut: float) -> tuple[NDArray[np.f
         )
         peaks.append(reached[large])
         reds.append(slope[large])
-    return np.concatenate(peaks), np.concatenate(reds)
+        weights.append(((reached - background) * np.minimum(area_um2, _MAX_WEIGHT_UM2))[large])
+    return np.concatenate(peaks), np.concatenate(reds), np.concatenate(weights)
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The least value up to which there is half of the weight."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def _otsu(values: NDArray[np.float32]) -> float:

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
+from mvd.vessels.appearance import Appearance, appearance
 from mvd.vessels.branches import part_branches
 from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, disc, line_between
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
@@ -62,6 +63,10 @@ class Measured:
     """Share of that inner half that is as clear as glass."""
     rim: Rim
     """The circle that the stain lies on, as it does round a single cell."""
+    appearance: Appearance
+    """How it and its surroundings look."""
+    doubtful_join: bool
+    """Whether a little more or less of a gap would make it two objects, or one with its neighbour."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +79,7 @@ class _View:
     """Stained pixels, bridges and lumens: one connected shape, well composed."""
     lumen: Mask
     pieces: int
+    doubtful_join: bool
 
 
 def measure_objects(
@@ -110,7 +116,9 @@ def _views(labels: Labels, joined: Joined, maps: StainMaps, levels: StainLevels)
         for i in bridges.get(number, ()):
             _draw_bridge(solid, joined.bridges.p[i], joined.bridges.q[i], box)
         lumen |= _closed_lumens(solid, box, maps, levels)
-        yield _View(box, stained, well_composed(solid | lumen), lumen, int(pieces[number]))
+        yield _View(
+            box, stained, well_composed(solid | lumen), lumen, int(pieces[number]), bool(joined.doubtful[number])
+        )
 
 
 def _branches(view: _View, labels: Labels) -> Iterator[_View]:
@@ -121,7 +129,7 @@ def _branches(view: _View, labels: Labels) -> Iterator[_View]:
         stained = view.stained & branch
         if stained.any():
             pieces = len(np.unique(labels[view.box][stained]))
-            yield _View(view.box, stained, branch, view.lumen & branch, pieces)
+            yield _View(view.box, stained, branch, view.lumen & branch, pieces, view.doubtful_join)
 
 
 def _up_to_wall(lumen: Mask, stained: Mask) -> Mask:
@@ -167,6 +175,7 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
     rim = stained & (cv2.erode(stained.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
     cx, cy = centroid(outline)
     hull = convex_hull(filled, outline)
+    red = red_share(maps.red[box][stained], values)
     offset = np.array([box[1].start, box[0].start], np.float64)
     return Measured(
         outline=outline + offset,
@@ -182,7 +191,7 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         pieces=view.pieces,
         mean_dab_od=float(np.mean(values)),
         peak_dab_od=peak,
-        red_share=red_share(maps.red[box][stained], values),
+        red_share=red,
         dense_red_od=float(np.mean(maps.red[box][dense])),
         outline_area_um2=outline_area_um2,
         edge_slope_per_um=float(np.mean(slope[box][rim])) / max(peak - levels.background, 1e-6),
@@ -191,6 +200,8 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         core_h_od=float(np.mean(haematoxylin[hull.core])),
         core_clear_share=float(np.mean(maps.total[box][hull.core] < TISSUE_OD)),
         rim=fit_rim(stained, box, maps),
+        appearance=appearance(stained, filled, box, maps, red_share=red),
+        doubtful_join=view.doubtful_join,
     )
 
 

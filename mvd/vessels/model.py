@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +14,7 @@ class Reason(StrEnum):
 
     TOO_SMALL = "too small"
     NO_LUMEN = "no lumen"
+    UNLIKE_VESSEL = "does not look like a vessel"
     LARGE_VESSEL = "large vessel"
     SINGLE_CELL = "single cell"
     MEGAKARYOCYTE = "megakaryocyte"
@@ -21,6 +23,7 @@ class Reason(StrEnum):
     IN_BONE = "in bone"
     BONE_EDGE = "bone edge"
     IN_FOLD = "in fold"
+    OUT_OF_FOCUS = "out of focus"
     NOT_INVOLVED = "not in involved marrow"
 
 
@@ -56,10 +59,26 @@ class Vessel:
     """Separately stained pieces that make up this vessel."""
     reason: Reason | None
     """Why it does not count; None for a vessel."""
+    ambiguous: bool = False
+    """Whether it is near a limit: an observer should look here first."""
+    score: float | None = None
+    """Probability of being a vessel by the learned score; None where none was asked."""
+    size_class: str = ""
+    """Name of its size class under the rule; empty where the rule has none, and for what does not count."""
 
     @property
     def accepted(self) -> bool:
         return self.reason is None
+
+    @property
+    def wall_um(self) -> float:
+        """Mean thickness of the stained wall; of a strand without a lumen half its width, as for two walls that meet.
+
+        From Steiner's formula, stained area = perimeter · wall - π · wall²: exact for a closed wall of even thickness
+        round a convex lumen. A broken wall is thicker than this where it is stained.
+        """
+        root = max(self.perimeter_um**2 - 4 * math.pi * self.area_um2, 0.0)
+        return (self.perimeter_um - math.sqrt(root)) / (2 * math.pi)
 
     @property
     def bounds(self) -> Rect:

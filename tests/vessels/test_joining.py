@@ -96,6 +96,25 @@ def test_a_gap_in_line_is_bridged_up_to_the_rules_gap(join_gap_um):
     assert in_line(join_gap_um + 1.0).objects(rule) == 2
 
 
+DOUBTFUL = {
+    "in line, 4 µm apart": (in_line(4.0), [False]),
+    "in line, 7.5 µm apart": (in_line(7.5), [True]),
+    "in line, 9 µm apart": (in_line(9.0), [True, True]),
+    "in line, 11 µm apart": (in_line(11.0), [False, False]),
+    "parallel, 5 µm apart": (TWO["parallel, 5 µm apart"], [False, False]),
+    "a wide gap in a wall round a clear lumen": (ONE["two halves of a wall round a clear lumen"], [False]),
+    "a faint end 7.5 µm off": (
+        blank().line((20, 50.25), (40, 50.25)).line((47.5, 50.25), (60, 50.25), od=(LEVELS.low + LEVELS.high) / 2),
+        [False],
+    ),
+}
+
+
+@pytest.mark.parametrize(("picture", "doubtful"), DOUBTFUL.values(), ids=DOUBTFUL.keys())
+def test_a_join_is_doubtful_where_a_slightly_different_gap_would_change_the_count(picture, doubtful):
+    assert picture.joined().doubtful.tolist() == [False, *doubtful]
+
+
 def test_without_a_gap_only_pieces_that_touch_are_joined():
     """Within 1.5 µm, the blur of the optics; and round one lumen, which is one vessel however it is broken."""
     rule = CountingRule(join_gap_um=0)

@@ -39,6 +39,8 @@ JUDGED = {
     "dark brown over a nucleus": ({"red_share": 0.35, "dense_red_od": 0.8}, None),
     "pale brown over a nucleus": ({"red_share": 0.9, "dense_red_od": 0.3}, None),
     "a golden grain": ({"red_share": 0.1}, Reason.PIGMENT),
+    "a tinge of brown over a nucleus": ({"peak_dab_od": 0.3, "red_share": 0.5}, Reason.HAZE),
+    "a tinge of brown beside nuclei": ({"peak_dab_od": 0.3, "red_share": 0.4}, None),
     "a cloud of brown": ({"edge_slope_per_um": 0.05}, Reason.HAZE),
     "a lumen of 60 µm": ({"lumen_width_um": 60.0}, Reason.LARGE_VESSEL),
     "a lumen of just 50 µm": ({"lumen_width_um": 50.0}, None),
@@ -46,6 +48,8 @@ JUDGED = {
     "a stained cell without a nucleus": (CELL | {"core_h_od": 0.1}, None),
     "a small vessel with a clear lumen": (CELL | {"core_clear_share": 0.5}, None),
     "a long cell": (CELL | {"hull_aspect": 0.3}, None),
+    "an endothelial cell round its long nucleus": (RIM | {"rim_cover": 1.0, "hull_aspect": 0.6}, None),
+    "half the rim of a round cell": (RIM | {"hull_aspect": 0.6}, Reason.SINGLE_CELL),
     "a nucleus with a stained rim": (RIM, Reason.SINGLE_CELL),
     "a ring of plasma": (RIM | {"rim_inside_h_od": 0.1}, None),
     "a third of a rim": (RIM | {"rim_cover": 0.3}, None),
@@ -61,12 +65,37 @@ JUDGED = {
 
 @pytest.mark.parametrize(("changes", "reason"), JUDGED.values(), ids=JUDGED.keys())
 def test_the_kini_rule_names_its_reason(changes, reason):
-    assert judge(capillary(**changes), KINI, LEVELS) == reason
+    assert judge(capillary(**changes), KINI, LEVELS).reason == reason
 
 
 def test_without_a_slides_own_stain_pigment_cannot_be_told():
     unknown = replace(LEVELS, red_share=None)
-    assert judge(capillary(red_share=0.9, dense_red_od=0.8), KINI, unknown) is None
+    assert judge(capillary(red_share=0.9, dense_red_od=0.8), KINI, unknown).reason is None
+
+
+SPECK = {"lumen_area_um2": 0.0}
+NEAR_THINGS = {
+    "a capillary": ({}, False),
+    "19 µm², too small": (SPECK | {"area_um2": 19.0}, True),
+    "21 µm², counted": (SPECK | {"area_um2": 21.0}, True),
+    "12 µm²": (SPECK | {"area_um2": 12.0}, False),
+    "40 µm²": (SPECK | {"area_um2": 40.0}, False),
+    "a lumen of 48 µm": ({"lumen_width_um": 48.0}, True),
+    "a lumen of 52 µm": ({"lumen_width_um": 52.0}, True),
+    "a lumen of 60 µm": ({"lumen_width_um": 60.0}, False),
+    "a nucleus with a stained rim": (RIM, False),
+    "a hardly round rim round a nucleus": (RIM | {"rim_residual_um": 1.1}, True),
+    "a hardly round rim round clear plasma": (RIM | {"rim_residual_um": 1.1, "rim_inside_h_od": 0.0}, False),
+    "almost as yellow as pigment": ({"red_share": 0.6 * (LEVELS.red_share or 0)}, True),
+    "pigment, and too small by little": ({"red_share": 0.1, "area_um2": 19.0, "lumen_area_um2": 0.0}, False),
+    "stain that hardly reaches the high level": ({"peak_dab_od": 1.05 * LEVELS.high}, True),
+    "faint and too small by far": (SPECK | {"area_um2": 5.0, "peak_dab_od": 1.05 * LEVELS.high}, False),
+}
+
+
+@pytest.mark.parametrize(("changes", "ambiguous"), NEAR_THINGS.values(), ids=NEAR_THINGS.keys())
+def test_what_is_near_a_limit_that_decides_is_ambiguous(changes, ambiguous):
+    assert judge(capillary(**changes), KINI, LEVELS).ambiguous == ambiguous
 
 
 OPTIONS = {
@@ -84,7 +113,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize(("options", "changes", "reason"), OPTIONS.values(), ids=OPTIONS.keys())
 def test_the_rule_can_be_changed(options, changes, reason):
-    assert judge(capillary(**changes), CountingRule(**options), LEVELS) == reason
+    assert judge(capillary(**changes), CountingRule(**options), LEVELS).reason == reason
 
 
 PLACES = {
