@@ -3,8 +3,10 @@
 atomic    bytes to files: temporary file, fsync, rename
 rows      one row of each study table, as a value
 tables    rows to CSV and back
+log       an observer's corrections, appended one by one; chain says which line is not as it was written
 geojson   vessels, fields and involved area for QuPath, and the vessels back
 results   one specimen's result, and the study tables made from all of them
+measured  one specimen's result read back whole, for review
 """
 
 from mvd.store.atomic import read_whole, write_together, write_whole

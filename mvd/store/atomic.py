@@ -51,7 +51,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for target, temporary in staged.items():
             os.replace(temporary, target)  # noqa: PTH105  (named as what it is: the atomic step)
         for folder in {target.parent for target in staged}:
-            _sync_folder(folder)
+            sync_folder(folder)
     except OSError as error:
         raise refused(target, error) from error
     finally:
@@ -105,7 +105,7 @@ def _write(path: Path, data: bytes) -> None:
         os.close(handle)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the renames last through a power cut, on systems where a folder can be synced."""
     if os.name == "nt":
         return
