@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -13,7 +13,8 @@ from mvd.geometry import Raster, Rect
 from mvd.protocol import CountingRule
 from mvd.slide import Slide
 from mvd.survey import Survey
-from mvd.vessels import WORK_UM_PER_PX, Vessel, find_vessels
+from mvd.tissue import Tissue
+from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, Vessel, find_candidates, find_vessels
 from mvd.vessels.joining import widest_gap_um
 
 CORE_UM = 1024.0
@@ -29,8 +30,30 @@ Progress = Callable[[int, int], None]
 """Called with the blocks done and the blocks in all."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What stays the same from block to block."""
+
+    slide: Slide
+    survey: Survey
+    rule: CountingRule
+    score: ScoreModel | None = None
+
+    def read(self, rect: Rect) -> tuple[Raster, Tissue]:
+        """The pixels of `rect`, and what lies where in it and near it."""
+        tissue = self.survey.tissue
+        reach = 2 * self.rule.bone_edge_um + tissue.bone.um_per_px
+        return self.slide.read(rect, WORK_UM_PER_PX), tissue.crop(rect.expanded(reach))
+
+
 def vessels_on_slide(
-    slide: Slide, survey: Survey, cores: Sequence[Rect], *, rule: CountingRule, progress: Progress | None = None
+    slide: Slide,
+    survey: Survey,
+    cores: Sequence[Rect],
+    *,
+    rule: CountingRule,
+    score: ScoreModel | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Vessel, ...]:
     """Every object that touches one of `cores`, complete even where it leaves them.
 
@@ -38,20 +61,31 @@ def vessels_on_slide(
     ----------
     cores
         Rectangles in µm; they may overlap. See `grid`.
+    score
+        Has a word in what the rule would count.
 
     Returns
     -------
     Vessels from top to bottom, then left to right, of their reference points; named v00001, v00002, …
     """
+    search = _Search(slide, survey, rule, score)
     found: dict[tuple[float, ...], Vessel] = {}
     for done, core in enumerate(cores, start=1):
-        for vessel in _in_core(slide, survey, core, rule):
+        for vessel in _in_core(search, core):
             box = vessel.bounds
             key = tuple(round(v, 3) for v in (vessel.y_um, vessel.x_um, box.x0_um, box.y0_um, box.x1_um, box.y1_um))
             found.setdefault(key, vessel)
         if progress:
             progress(done, len(cores))
     return tuple(replace(found[key], name=f"v{number:05d}") for number, key in enumerate(sorted(found), start=1))
+
+
+def candidates_in(slide: Slide, survey: Survey, rect: Rect, *, rule: CountingRule) -> tuple[Candidate, ...]:
+    """The candidates that touch a rectangle, with their features; a very long one may be cut off."""
+    read = _aligned(rect.expanded(MARGIN_UM), slide.bounds)
+    region, tissue = _Search(slide, survey, rule).read(read)
+    found = find_candidates(region, survey.stains, survey.levels, rule=rule, tissue=tissue)
+    return tuple(candidate for candidate in found if candidate.vessel.bounds.intersection(rect) is not None)
 
 
 def grid(area: Raster) -> tuple[Rect, ...]:
@@ -63,27 +97,28 @@ def grid(area: Raster) -> tuple[Rect, ...]:
     return tuple(block for block in blocks if area.pixels[area.window(block)].any())
 
 
-def _in_core(slide: Slide, survey: Survey, core: Rect, rule: CountingRule) -> Iterator[Vessel]:
-    rect = _aligned(core.expanded(MARGIN_UM), slide.bounds)
-    for vessel in _find(slide, survey, rect, rule):
+def _in_core(search: _Search, core: Rect) -> Iterator[Vessel]:
+    bounds = search.slide.bounds
+    rect = _aligned(core.expanded(MARGIN_UM), bounds)
+    for vessel in _find(search, rect):
         if vessel.bounds.intersection(core) is not None:
-            yield _complete(slide, survey, vessel, rect, rule) if _is_cut(vessel, rect, slide.bounds, rule) else vessel
+            yield _complete(search, vessel, rect) if _is_cut(vessel, rect, bounds, search.rule) else vessel
 
 
-def _find(slide: Slide, survey: Survey, rect: Rect, rule: CountingRule) -> tuple[Vessel, ...]:
-    region = slide.read(rect, WORK_UM_PER_PX)
-    bone = survey.tissue.bone.crop(rect.expanded(2 * rule.bone_edge_um + survey.tissue.bone.um_per_px))
-    return find_vessels(region, survey.stains, survey.levels, rule=rule, bone=bone)
+def _find(search: _Search, rect: Rect) -> tuple[Vessel, ...]:
+    region, tissue = search.read(rect)
+    stains, levels = search.survey.stains, search.survey.levels
+    return find_vessels(region, stains, levels, rule=search.rule, tissue=tissue, score=search.score)
 
 
-def _complete(slide: Slide, survey: Survey, vessel: Vessel, rect: Rect, rule: CountingRule) -> Vessel:
+def _complete(search: _Search, vessel: Vessel, rect: Rect) -> Vessel:
     """The whole of a vessel that the edge of what was read cut off."""
-    part, margin = vessel, MARGIN_UM
+    part, margin, bounds = vessel, MARGIN_UM, search.slide.bounds
     for _ in range(_MAX_LOOKS):
-        rect = _aligned(vessel.bounds.expanded(margin), slide.bounds)
-        seen = _find(slide, survey, rect, rule)
+        rect = _aligned(vessel.bounds.expanded(margin), bounds)
+        seen = _find(search, rect)
         vessel = max(seen, key=lambda other: _overlap_um2(other, part))
-        if not _is_cut(vessel, rect, slide.bounds, rule):
+        if not _is_cut(vessel, rect, bounds, search.rule):
             break
         margin *= 2
     return vessel

@@ -78,6 +78,8 @@ class Manifest:
 
     specimens: tuple[Specimen, ...]
     problems: tuple[Problem, ...]
+    folder: Path = Path()
+    """That relative paths start from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def read_manifest(study: Path, protocol: Protocol) -> Manifest:
         if not faults:
             values = {"um_per_px": calibration, "response": row.cells["response"] or None, **paths}
             specimens.append(Specimen.model_validate({**names, **values}))
-    return Manifest(tuple(specimens), tuple(sorted(problems, key=lambda problem: problem.row)))
+    return Manifest(tuple(specimens), tuple(sorted(problems, key=lambda problem: problem.row)), study)
 
 
 def example_manifest() -> str:

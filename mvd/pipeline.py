@@ -21,12 +21,15 @@ from mvd.involved import (
     involved_from_raster,
 )
 from mvd.manifest import Specimen
+from mvd.measures import SpecimenMeasures, measure_fields
+from mvd.models import chosen_score
 from mvd.protocol import Protocol
+from mvd.sizes import with_size_classes
 from mvd.slide import Slide, open_slide, read_mask
 from mvd.store import as_stored
 from mvd.survey import Survey, survey_slide
 from mvd.tissue import suggest_involved
-from mvd.vessels import Reason, Vessel
+from mvd.vessels import Reason, ScoreModel, Vessel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +42,8 @@ class Found:
     calibration: Calibration
     survey: Survey
     vessels: tuple[Vessel, ...]
+    score: ScoreModel | None = None
+    """The learned score that had a word in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +63,12 @@ class SpecimenResult:
     assignments: dict[str, Assignment]
     counts: SpecimenCount | None
     """None when no field could be placed; `placement.shortfall` says why."""
+    measures: SpecimenMeasures | None
+    """None with `counts`."""
     hotspot_per_mm2: float | None
     warnings: tuple[str, ...]
+    score: ScoreModel | None = None
+    """The learned score that had a word in it."""
 
 
 def find(
@@ -78,7 +87,7 @@ def find(
     um_per_px
         µm per level-0 pixel where the file does not say.
     protocol
-        Stain and rule; the default is the `kini` rule.
+        Stain, rule and score; the default is the `kini` rule. A score's folder is relative to the current one.
 
     Raises
     ------
@@ -86,32 +95,41 @@ def find(
         One sentence: what is wrong with the image.
     """
     chosen = protocol or Protocol()
+    score = chosen_score(chosen.score.model, Path())
     with open_slide(image, um_per_px=um_per_px) as slide:
         survey = survey_slide(slide, chosen)
-        tissue = survey.tissue.marrow.with_pixels(survey.tissue.marrow.pixels | survey.tissue.bone.pixels)
-        vessels = vessels_on_slide(slide, survey, grid(tissue), rule=chosen.rule, progress=progress)
-        return Found(
-            Path(image), slide.sha256(), slide.size_px, slide.calibration, survey, as_stored(vessels, slide.calibration)
-        )
+        blocks = grid(survey.tissue.whole)
+        vessels = vessels_on_slide(slide, survey, blocks, rule=chosen.rule, score=score, progress=progress)
+        vessels = with_size_classes(as_stored(vessels, slide.calibration), chosen.rule)
+        return Found(Path(image), slide.sha256(), slide.size_px, slide.calibration, survey, vessels, score)
 
 
-def count_specimen(specimen: Specimen, protocol: Protocol, *, progress: Progress | None = None) -> SpecimenResult:
+def count_specimen(
+    specimen: Specimen, protocol: Protocol, *, score: ScoreModel | None = None, progress: Progress | None = None
+) -> SpecimenResult:
     """Find, place and count: one specimen of a study.
+
+    Parameters
+    ----------
+    score
+        The model that the protocol names, if it is read already; its folder is relative to the current one otherwise.
 
     Raises
     ------
     MvdError
         What keeps the specimen from being counted. Too few fields is no error but a shortfall in the result.
     """
+    score = score or chosen_score(protocol.score.model, Path())
     with open_slide(
         specimen.image, um_per_px=specimen.um_per_px, calibration_detail=f"specimens.csv, {specimen.specimen}"
     ) as slide:
         survey = survey_slide(slide, protocol)
         involved = _involved(specimen, protocol, slide, survey)
         evaluable = _evaluable(involved, survey)
-        vessels, placement = _vessels_and_fields(slide, survey, evaluable, (specimen, protocol), progress)
-        vessels = as_stored(vessels, slide.calibration)
+        vessels, placement = _vessels_and_fields(slide, survey, evaluable, (specimen, protocol, score), progress)
+        vessels = with_size_classes(as_stored(vessels, slide.calibration), protocol.rule)
         fields, plan = placement.fields, protocol.fields
+        counts = count(vessels, fields, border=plan.border, confidence=protocol.counts.confidence) if fields else None
         return SpecimenResult(
             specimen=specimen,
             slide_sha256=slide.sha256(),
@@ -123,11 +141,11 @@ def count_specimen(specimen: Specimen, protocol: Protocol, *, progress: Progress
             vessels=vessels,
             placement=placement,
             assignments=assign(vessels, fields, plan.border),
-            counts=count(vessels, fields, border=plan.border, confidence=protocol.counts.confidence)
-            if fields
-            else None,
+            counts=counts,
+            measures=measure_fields(vessels, counts, evaluable, protocol) if counts else None,
             hotspot_per_mm2=hotspot_density(vessels, evaluable, plan) if _whole_area(protocol) else None,
             warnings=survey.warnings,
+            score=score,
         )
 
 
@@ -140,20 +158,20 @@ def _vessels_and_fields(
     slide: Slide,
     survey: Survey,
     evaluable: Raster,
-    what: tuple[Specimen, Protocol],
+    what: tuple[Specimen, Protocol, ScoreModel | None],
     progress: Progress | None,
 ) -> tuple[tuple[Vessel, ...], Placement]:
-    specimen, protocol = what
+    specimen, protocol, score = what
     plan, name = protocol.fields, specimen.specimen
     centres = manual_centres(specimen, slide.calibration) if plan.placement == "manual" else None
     if plan.placement == "hotspot":
-        found = vessels_on_slide(slide, survey, grid(evaluable), rule=protocol.rule, progress=progress)
+        found = vessels_on_slide(slide, survey, grid(evaluable), rule=protocol.rule, score=score, progress=progress)
         vessels = _only_in(evaluable, found)
         points = np.array([(v.x_um, v.y_um) for v in vessels if v.accepted], np.float64).reshape(-1, 2)
         return vessels, place_fields(evaluable, plan, specimen=name, points=points)
     placement = place_fields(evaluable, plan, specimen=name, centres=centres)
     cores = grid(evaluable) if _whole_area(protocol) else tuple(field.rect for field in placement.fields)
-    found = vessels_on_slide(slide, survey, cores, rule=protocol.rule, progress=progress)
+    found = vessels_on_slide(slide, survey, cores, rule=protocol.rule, score=score, progress=progress)
     return _only_in(evaluable, found), placement
 
 
@@ -198,7 +216,9 @@ def _evaluable(involved: InvolvedArea, survey: Survey) -> Raster:
     marrow = survey.tissue.marrow
     evaluable = marrow.with_pixels(marrow.pixels & involved.raster(marrow).pixels)
     if not evaluable.pixels.any() and involved.source in ("annotation", "mask"):
-        raise InvolvedAreaError("the involved area holds no marrow: it covers only glass or bone; draw it again")
+        raise InvolvedAreaError(
+            "the involved area holds no marrow: it covers only glass, bone, folds or parts out of focus; draw it again"
+        )
     return evaluable
 
 

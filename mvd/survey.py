@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +15,18 @@ from mvd.geometry import Pixels, Raster, Rect
 from mvd.protocol import Protocol
 from mvd.slide import Slide
 from mvd.stains import Stains, estimate_stains, measure_white, optical_density
-from mvd.tissue import OVERVIEW_UM_PER_PX, Tissue, find_ink, find_tissue, map_tissue
+from mvd.tissue import (
+    DETAIL_MARGIN_UM,
+    DETAIL_UM_PER_PX,
+    OVERVIEW_UM_PER_PX,
+    Detail,
+    Tissue,
+    clear_level,
+    find_ink,
+    find_tissue,
+    map_tissue,
+    measure_detail,
+)
 from mvd.vessels import WORK_UM_PER_PX, StainLevels, measure_levels, stain_maps
 
 _TILE_UM = 128.0
@@ -21,10 +34,14 @@ _MAX_TILES = 64
 """Together 1 mm² of tissue: at the lowest MVD reported in CLL (6.4/mm², Ferrajoli 2008) it still holds six vessels."""
 _MIN_TISSUE_SHARE = 0.25
 """Of a sample tile; below it the tile is mostly glass."""
+_BLOCK_PX = 256
+"""Overview pixels along what is looked at more closely at a time: 1 mm, 5 MB a map."""
 _MAX_STAINED_SHARE = 0.15
 """Vessel walls cover 1-5 % of marrow and of most tissues, 10 % in the densest; more is another kind of stain."""
 _MAX_BACKGROUND_OD, _MAX_NOISE_OD = 0.2, 0.07
 """Simulated sections with heavy haze stay below 0.12 and 0.04; cytokeratin and H&E sections exceed one or the other."""
+_MIN_SHARPNESS = 0.6
+"""Sharp images have 0.65 and more; below this, more than half of the vessels are no longer found."""
 _MIN_PEAK_OD = 0.15
 """Stained endothelium reaches 0.3 to 1.5; what never exceeds this is background."""
 
@@ -56,10 +73,12 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
         white = measure_white(np.concatenate([overview.pixels.reshape(-1, 1, 3), *(_column(t) for t in tiles)]))
         stains = estimate_stains(_mosaic(tiles), white, um_per_px=WORK_UM_PER_PX, vectors=protocol.stain.vectors)
         levels = measure_levels([stain_maps(tile, stains) for tile in tiles])
-        tissue = map_tissue(overview, stains)
+        whole = find_tissue(overview, white)
+        detail = _detail(slide, overview, tissue=whole, stains=stains, levels=levels)
+        tissue = map_tissue(overview, stains, tissue=whole, detail=detail)
     except StainError as error:
         raise StainError(f"{slide.path.name}: {error}") from error
-    return Survey(overview, tissue, stains, levels, tuple(_warnings(stains, levels)))
+    return Survey(overview, tissue, stains, levels, tuple(_warnings(stains, levels, tissue)))
 
 
 def _sample(slide: Slide, overview: Raster) -> list[Raster]:
@@ -74,6 +93,32 @@ def _sample(slide: Slide, overview: Raster) -> list[Raster]:
         rects = [max(_tiles(slide.bounds), key=lambda rect: _share(tissue, rect))]
     chosen = np.unique(np.linspace(0, len(rects) - 1, _MAX_TILES).round().astype(int))
     return [slide.read(rects[i], WORK_UM_PER_PX) for i in chosen]
+
+
+def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels) -> Detail:
+    """A closer look at every block of the overview that holds tissue."""
+    brown_od = levels.low - levels.background
+    clear_od = clear_level(optical_density(overview.pixels, stains.white).mean(axis=2), tissue.pixels)
+    # What lies off the slide is white, and would be an edge.
+    bounds = Rect(0.0, 0.0, *(max(math.floor(end), 1.0) for end in (slide.bounds.x1_um, slide.bounds.y1_um)))
+    detail = Detail.empty(overview.pixels.shape[:2])
+    for rows, columns in _blocks(tissue):
+        block = Rect(*(OVERVIEW_UM_PER_PX * n for n in (columns.start, rows.start, columns.stop, rows.stop)))
+        rect = block.expanded(DETAIL_MARGIN_UM).intersection(bounds)
+        assert rect is not None
+        region = slide.read(rect, DETAIL_UM_PER_PX)
+        part = measure_detail(region, stains, brown_od=brown_od, clear_od=clear_od)
+        skip = ((block.y0_um - rect.y0_um) / OVERVIEW_UM_PER_PX, (block.x0_um - rect.x0_um) / OVERVIEW_UM_PER_PX)
+        detail.put(part, rows, columns, skip=(round(skip[0]), round(skip[1])))
+    return detail
+
+
+def _blocks(tissue: Raster) -> Iterator[tuple[slice, slice]]:
+    rows, columns = tissue.pixels.shape
+    for top, left in itertools.product(range(0, rows, _BLOCK_PX), range(0, columns, _BLOCK_PX)):
+        block = slice(top, min(top + _BLOCK_PX, rows)), slice(left, min(left + _BLOCK_PX, columns))
+        if tissue.pixels[block].any():
+            yield block
 
 
 def _tiles(bounds: Rect) -> list[Rect]:
@@ -100,7 +145,7 @@ def _column(tile: Raster) -> Pixels:
     return tile.pixels.reshape(-1, 1, 3)
 
 
-def _warnings(stains: Stains, levels: StainLevels) -> Iterator[str]:
+def _warnings(stains: Stains, levels: StainLevels, tissue: Tissue) -> Iterator[str]:
     doubt = "this does not look like a vessel stain, and the count means little"
     if levels.stained_share > _MAX_STAINED_SHARE:
         yield (
@@ -114,3 +159,5 @@ def _warnings(stains: Stains, levels: StainLevels) -> Iterator[str]:
         )
     elif levels.peak < _MIN_PEAK_OD or stains.source == "slide, DAB standard":
         yield "hardly anything is stained brown; check that this is the CD34 slide and not a negative control"
+    if tissue.sharpness < _MIN_SHARPNESS:
+        yield "the whole slide is out of focus, so that vessels are missed; scan it again"

@@ -15,6 +15,7 @@ from mvd.protocol import CountingRule, Protocol
 from mvd.slide.model import Box, Facts, Level, Slide
 from mvd.stains import estimate_stains, measure_white
 from mvd.survey import Survey, survey_slide
+from mvd.tissue import Tissue
 from mvd.vessels import Vessel, find_vessels, measure_levels, stain_maps
 
 KINI = CountingRule()
@@ -61,11 +62,18 @@ def surveyed(spec: PhantomSpec) -> Survey:
     return survey_of(section(spec).image)
 
 
+def tissue_of(where: Raster, **parts: Raster) -> Tissue:
+    """The parts given (bone, fold, …) on the grid of a boolean raster, and marrow where it is true."""
+    nothing = where.with_pixels(np.zeros(where.pixels.shape, bool))
+    masks = dict.fromkeys(("bone", "fat", "fold", "out_of_focus", "soft"), nothing)
+    return Tissue(**(masks | {"marrow": where} | parts), sharpness=1.0)
+
+
 @cache
 def found_in(spec: PhantomSpec, rule: CountingRule = KINI) -> tuple[Vessel, ...]:
     """Every object of a section, searched as one region."""
     survey = surveyed(spec)
-    return find_vessels(section(spec).image, survey.stains, survey.levels, rule=rule, bone=survey.tissue.bone)
+    return find_vessels(section(spec).image, survey.stains, survey.levels, rule=rule, tissue=survey.tissue)
 
 
 def found_alone(image: Raster, rule: CountingRule = KINI) -> tuple[Vessel, ...]:

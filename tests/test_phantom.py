@@ -106,6 +106,34 @@ def test_the_brown_lies_where_the_truth_says(small, um_per_px):
     assert red > blue + 20, "walls are brown in the picture too"
 
 
+@pytest.mark.slow
+def test_folds_and_lost_focus_change_the_picture_where_they_are_and_no_truth_elsewhere():
+    spec = replace(SMALL, width_um=420, height_um=360, tissue_edge=False)
+    sound, spoilt = make_phantom(spec), make_phantom(replace(spec, folds=1, soft_parts=1, soft_um=4.0))
+    fold, lost = spoilt.fold.pixels, spoilt.lost_focus.pixels
+    assert fold.any() and (lost > 3).any() and not sound.fold.pixels.any() and not sound.lost_focus.pixels.any()
+    near = cv2.dilate(((lost > 0) | fold).astype(np.uint8), np.ones((61, 61), np.uint8)) > 0  # blur and JPEG blocks
+    assert (~near).mean() > 0.1
+    assert np.abs(spoilt.image.pixels[~near].astype(int) - sound.image.pixels[~near]).max() <= 2
+    flat = fold & (lost < 2)
+    assert spoilt.image.pixels[flat].mean() < sound.image.pixels[flat].mean() - 20
+    size = spoilt.fold.um_per_px
+    for vessel, before in zip(spoilt.truth, sound.truth, strict=True):
+        inside = bool(fold[int(vessel.y_um / size), int(vessel.x_um / size)])
+        assert vessel.counts == (before.counts and not inside)
+        assert np.array_equal(vessel.outline, before.outline)
+
+
+def test_a_fold_is_at_least_twice_as_dense():
+    spec = PhantomSpec(
+        seed=3, width_um=260, height_um=240, bone_fraction=0.0, fat_fraction=0.0, vessel_density_per_mm2=0.0,
+        confounders=0.0, folds=1, tissue_edge=False,
+    )  # fmt: skip
+    folded, flat = make_phantom(spec), make_phantom(replace(spec, folds=0))
+    density = [-np.log10(p.image.pixels[folded.fold.pixels].astype(float) / 245).mean() for p in (folded, flat)]
+    assert 1.7 < density[0] / density[1] < 3.3
+
+
 def test_stain_strength_scales_the_brown_and_nothing_else(small):
     weak, strong = (make_phantom(replace(SMALL, stain_strength=s)) for s in (0.6, 1.2))
     walls = strong.walls.pixels

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import shapely
 from PIL import Image
 from sections import f1, found_in, matched, section
 
@@ -130,6 +131,74 @@ def test_the_hot_spot_is_at_least_as_dense_as_the_densest_field(counted, study):
     assert hot.hotspot_per_mm2 >= counted.counts.mvd_per_mm2
 
 
+CLASSES = [
+    {"name": "open", "min_lumen_width_um": 3.0},
+    {"name": "closed"},
+]
+
+
+@pytest.fixture(scope="module")
+def classed(study) -> SpecimenResult:
+    rule = {"name": "two sizes", "size_classes": CLASSES}
+    return count_specimen(specimen(study), protocol(rule=rule, counts={"measure": "chalkley"}))
+
+
+def test_size_classes_and_points_change_no_count(counted, classed):
+    assert [f.count for f in classed.counts.fields] == [f.count for f in counted.counts.fields]
+    assert classed.counts.mvd_per_mm2 == counted.counts.mvd_per_mm2
+    assert classed.measures.area == counted.measures.area
+
+
+def test_each_counted_vessel_is_in_one_class(classed):
+    assert all((v.size_class in ("open", "closed")) == v.accepted for v in classed.vessels)
+    assert all((v.lumen_width_um >= 3) == (v.size_class == "open") for v in classed.vessels if v.accepted)
+    for field, beside in zip(classed.counts.fields, classed.measures.fields, strict=True):
+        assert sum(beside.by_size.values()) == field.count
+    assert sum(classed.measures.by_size.values()) == classed.counts.count
+    assert set(classed.measures.by_size) == {"open", "closed"} and all(classed.measures.by_size.values())
+
+
+def test_what_is_ambiguous_is_counted_among_the_counted(counted):
+    doubtful = {v.name for v in counted.vessels if v.ambiguous}
+    per_field = [len(doubtful & set(field.vessels)) for field in counted.counts.fields]
+    assert [field.ambiguous for field in counted.measures.fields] == per_field
+    assert counted.measures.ambiguous == sum(per_field)
+
+
+def test_points_are_counted_only_where_they_are_asked_for(counted, classed):
+    assert counted.measures.chalkley is None and all(f.chalkley is None for f in counted.measures.fields)
+    points = [f.chalkley for f in classed.measures.fields]
+    assert all(0 <= p <= 25 for p in points) and max(points) > 0
+    assert classed.measures.chalkley == pytest.approx(sum(points) / 3)
+
+
+def test_the_covered_share_is_that_of_the_pixels_under_the_outlines(counted):
+    um = 0.25
+    y, x = ((np.indices((round(SPEC.height_um / um), round(SPEC.width_um / um))) + 0.5) * um).astype(float)
+    covered = np.zeros(x.shape, bool)
+    for v in counted.vessels:
+        box = v.bounds
+        near = np.s_[int(box.y0_um / um) : int(box.y1_um / um) + 1, int(box.x0_um / um) : int(box.x1_um / um) + 1]
+        if v.accepted:
+            covered[near] |= shapely.contains_xy(shapely.Polygon(v.outline), x[near], y[near])
+    covered &= counted.evaluable.pixels[(y // 4).astype(int), (x // 4).astype(int)]
+    seen = 0.0
+    for field, beside in zip(counted.placement.fields, counted.measures.fields, strict=True):
+        rect = field.rect
+        within = (x > rect.x0_um) & (x < rect.x1_um) & (y > rect.y0_um) & (y < rect.y1_um)
+        assert beside.area.vessel_um2 == pytest.approx((covered & within).sum() * um**2, rel=0.01)
+        assert 0 < beside.area.stained_um2 < beside.area.vessel_um2
+        assert beside.area.evaluable_mm2 == field.evaluable_mm2
+        seen += beside.area.vessel_um2
+    assert counted.measures.area.vessel_fraction == pytest.approx(seen / 1e6 / counted.counts.area_mm2)
+
+
+def test_find_gives_size_classes_too(study, classed):
+    rule = protocol(rule={"name": "two sizes", "size_classes": CLASSES})
+    found = {v.outline.tobytes(): v.size_class for v in find(study / "s1.png", um_per_px=0.5, protocol=rule).vessels}
+    assert all(found[v.outline.tobytes()] == v.size_class for v in classed.vessels)
+
+
 SQUARE_PX = [[60, 80], [600, 80], [600, 600], [60, 600], [60, 80]]
 
 
@@ -215,7 +284,7 @@ def test_a_suggested_area_is_called_a_suggestion(study, counted):
 
 def test_too_few_fields_are_a_shortfall_and_no_number(study):
     result = count_specimen(specimen(study), protocol(fields={"side_um": 400.0}))
-    assert result.placement.fields == () and result.counts is None
+    assert result.placement.fields == () and result.counts is None and result.measures is None
     assert result.placement.shortfall
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import shapely
 from PIL import Image
+from sections import tissue_of
 
+import mvd.report.caption
 import mvd.report.field_picture
 import mvd.report.overview
 from mvd.counting import assign, count
@@ -29,7 +31,6 @@ from mvd.report.pens import COUNTED, EXCLUDES, FIELD, INCLUDES, LEFT_OUT, REJECT
 from mvd.report.reading import opened
 from mvd.report.sheet import Pen, Sheet, View, _dashes, round_length_um
 from mvd.slide import open_slide
-from mvd.tissue import Tissue
 from mvd.vessels import Reason, Vessel
 
 SIDE_UM = 80.0
@@ -205,6 +206,19 @@ def test_every_object_has_its_number_or_reason_beside_it(counted, tmp_path, monk
     )
     drawn(with_vessels(counted, FAR, INSIDE, PIGMENT, ON_RIGHT), tmp_path)
     assert texts == ["1", "2", "pigment"]
+
+
+def test_what_is_near_a_limit_has_a_question_mark_and_a_remark(counted, tmp_path, monkeypatch):
+    written = []
+    for module in (mvd.report.field_picture, mvd.report.caption):
+        monkeypatch.setattr(module, "write", lambda draw, at, text, **style: written.append(text))
+    near = replace(INSIDE, ambiguous=True), replace(PIGMENT, ambiguous=True)
+    result = replace(with_vessels(counted, *near, ON_RIGHT), warnings=("hardly anything is stained",))
+    write_field_pictures(result, tmp_path, border="frame")
+    assert {"1?", "2", "pigment?"} <= set(written)
+    text = " ".join(written)
+    assert "? is near a limit of the rule: look there first (1 of those counted)." in text
+    assert "Doubtful: hardly anything is stained." in text
 
 
 @pytest.mark.parametrize(
@@ -386,7 +400,7 @@ def large(result: SpecimenResult, *vessels: Vessel) -> Found:
     overview = Raster(np.full((rows, columns, 3), 210, np.uint8), 0.0, 0.0, 4.0)
     marrow = np.zeros((rows, columns), bool)
     marrow[100:1400, 100:2900] = True
-    tissue = Tissue(overview.with_pixels(marrow), overview.with_pixels(~marrow & False), overview.with_pixels(~marrow))
+    tissue = tissue_of(overview.with_pixels(marrow), fat=overview.with_pixels(~marrow))
     survey = replace(result.survey, overview=overview, tissue=tissue)
     size = (round(12000 / result.calibration.um_per_px), round(6000 / result.calibration.um_per_px))
     return Found(Path("no such slide.svs"), "", size, result.calibration, survey, vessels)

@@ -26,8 +26,11 @@ HARDLY = "hardly anything is stained brown"
 def same(one: Survey, other: Survey) -> bool:
     return (
         (one.stains, one.levels, one.warnings) == (other.stains, other.levels, other.warnings)
-        and np.array_equal(one.tissue.marrow.pixels, other.tissue.marrow.pixels)
-        and np.array_equal(one.tissue.bone.pixels, other.tissue.bone.pixels)
+        and one.tissue.sharpness == other.tissue.sharpness
+        and all(
+            np.array_equal(getattr(one.tissue, part).pixels, getattr(other.tissue, part).pixels)
+            for part in ("marrow", "bone", "fat", "fold", "out_of_focus", "soft")
+        )
     )
 
 

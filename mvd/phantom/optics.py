@@ -11,7 +11,7 @@ from scipy import sparse
 from mvd.geometry import FloatImage, Pixels
 from mvd.phantom.anatomy import field_noise
 from mvd.phantom.paint import Absorbers
-from mvd.phantom.spec import FINE_UM, PhantomSpec, stream
+from mvd.phantom.spec import FINE_UM, PLAN_UM, PhantomSpec, stream
 
 Vector = tuple[float, float, float]
 
@@ -114,8 +114,8 @@ def resample(fine: FloatImage, spec: PhantomSpec) -> FloatImage:
     return coarse
 
 
-def take_picture(layers: Absorbers, spec: PhantomSpec, look: Look) -> Pixels:
-    """(rows, columns, 3) uint8 RGB at `spec.um_per_px`."""
+def take_picture(layers: Absorbers, spec: PhantomSpec, look: Look, *, lost: FloatImage) -> Pixels:
+    """(rows, columns, 3) uint8 RGB at `spec.um_per_px`; `lost` is the plan of the blur (µm) by lost focus."""
     rng = stream(spec.seed, "optics")
     shape = (layers.dab.shape[0], layers.dab.shape[1])
     uneven = np.exp(0.10 * field_noise(rng, shape, 160 / FINE_UM) + 0.04 * field_noise(rng, shape, 35 / FINE_UM))
@@ -130,6 +130,7 @@ def take_picture(layers: Absorbers, spec: PhantomSpec, look: Look) -> Pixels:
         cv2.scaleAdd(layers.black, -LN10 * BLACK[c], density, density)
         light = np.asarray(cv2.exp(density, density), np.float32)
         np.multiply(light, vignette, out=light)
+        light = _defocused(light, lost)
         channels.append(resample(_focus(light, look, sharp=sharp, channel=c), spec))
     return _sensor(np.stack(channels, axis=-1), look, rng=rng)
 
@@ -152,6 +153,21 @@ def _focus(light: FloatImage, look: Look, *, sharp: FloatImage, channel: int) ->
         size = (light.shape[1], light.shape[0])
         focused = np.asarray(cv2.warpAffine(focused, move, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
     return focused
+
+
+def _defocused(light: FloatImage, lost: FloatImage) -> FloatImage:
+    """Light blurred by the sigma planned for each place, between three fixed ones."""
+    top = float(lost.max())
+    if top <= 0:
+        return light
+    step = top / 3
+    wide = cv2.resize(lost, None, fx=PLAN_UM / FINE_UM, fy=PLAN_UM / FINE_UM, interpolation=cv2.INTER_LINEAR)
+    at = wide[: light.shape[0], : light.shape[1]] / np.float32(step)
+    out = light * np.clip(1 - at, 0, 1)
+    for level in (1, 2, 3):
+        soft = np.asarray(cv2.GaussianBlur(light, (0, 0), level * step / FINE_UM), np.float32)
+        out += soft * np.clip(1 - np.abs(at - level), 0, 1)
+    return np.asarray(out, np.float32)
 
 
 def _sensor(light: FloatImage, look: Look, *, rng: np.random.Generator) -> Pixels:

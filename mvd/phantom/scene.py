@@ -9,6 +9,7 @@ from shapely import Polygon
 
 from mvd.geometry import Mask, Raster, Ring
 from mvd.phantom.anatomy import Anatomy, field_noise, involved_rings, lay_out, simple_ring, with_fat
+from mvd.phantom.artefacts import fold_section, folded, lay_folds, lost_focus
 from mvd.phantom.cells import paint_cells
 from mvd.phantom.endothelium import WallStyle
 from mvd.phantom.optics import Look, draw_look, resample, take_picture
@@ -43,6 +44,7 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
     truth, walls = _paint_objects(layers, spec, items, anatomy=anatomy)
     paint_edges(layers, spec, anatomy, taken=grown(ground.occupied | anatomy.fat | anatomy.bone, CRACK_CLEARANCE_UM))
     _stain_brown(layers, spec, look, anatomy)
+    fold_section(layers, lay_folds(spec, anatomy))
     return _develop(spec, anatomy, look, layers=layers, walls=walls, truth=truth)
 
 
@@ -62,6 +64,7 @@ def _paint_objects(
 ) -> tuple[tuple[TruthVessel, ...], Mask]:
     """Paint every object in place; the truth and the stained walls on the fine grid."""
     walls = np.zeros(layers.dab.shape, bool)
+    fold = folded(spec, anatomy)
     truth: list[TruthVessel] = []
     for item in items:
         painted = paint(layers, item.sketch, stream(spec.seed, "paint", str(item.kind), item.number))
@@ -69,7 +72,7 @@ def _paint_objects(
             continue
         if item.kind in ENDOTHELIAL:
             walls[painted.patch.rows, painted.patch.columns] |= painted.stained
-        truth.append(_truth(item, painted, anatomy, number=len(truth) + 1))
+        truth.append(_truth(item, painted, anatomy, fold=fold, number=len(truth) + 1))
     return tuple(truth), walls
 
 
@@ -95,7 +98,8 @@ def _develop(
     def raster(pixels: NDArray[np.float32] | NDArray[np.bool_] | NDArray[np.uint8]) -> Raster:
         return Raster(pixels, 0.0, 0.0, spec.um_per_px)
 
-    image = raster(take_picture(layers, spec, look))
+    lost = lost_focus(spec, anatomy)
+    image = raster(take_picture(layers, spec, look, lost=lost))
     rows, columns = image.pixels.shape[:2]
     at_row = np.minimum(((np.arange(rows) + 0.5) * spec.um_per_px / PLAN_UM).astype(int), anatomy.tissue.shape[0] - 1)
     at_column = np.minimum(
@@ -106,6 +110,7 @@ def _develop(
         spec, image, truth, involved_rings(anatomy),
         bone=raster(anatomy.bone[grid]), fat=raster(anatomy.fat[grid]), tissue=raster(anatomy.tissue[grid]),
         dab=raster(resample(layers.dab, spec)), walls=raster(resample(walls.astype(np.float32), spec) >= 0.5),
+        fold=raster(folded(spec, anatomy)[grid]), lost_focus=raster(lost[grid]),
         jpeg_quality=look.jpeg_quality,
     )  # fmt: skip
 
@@ -120,7 +125,7 @@ def _stain_brown(layers: Absorbers, spec: PhantomSpec, look: Look, anatomy: Anat
     layers.dab[...] += np.float32(look.haze_od) * uneven * np.clip((layers.protein + layers.haematoxylin) / 0.1, 0, 1.5)
 
 
-def _truth(item: Item, painted: Painted, anatomy: Anatomy, *, number: int) -> TruthVessel:
+def _truth(item: Item, painted: Painted, anatomy: Anatomy, *, fold: Mask, number: int) -> TruthVessel:
     origin = np.array([painted.patch.x0_um, painted.patch.y0_um])
     extent = painted.extent | painted.stained if item.kind in ENDOTHELIAL else painted.extent
     outline = _outline(extent) + origin
@@ -133,7 +138,7 @@ def _truth(item: Item, painted: Painted, anatomy: Anatomy, *, number: int) -> Tr
     return TruthVessel(
         name=f"t{number:04d}",
         kind=item.kind,
-        counts=item.kind in COUNTED,
+        counts=item.kind in COUNTED and not fold[row, column],
         outline=outline,
         x_um=float(x),
         y_um=float(y),

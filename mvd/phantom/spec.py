@@ -104,6 +104,8 @@ class PhantomSpec:
     """Whether the section's edge crosses the picture."""
     objects: tuple[Placed, ...] = ()
     """Objects at given places, besides those drawn."""
+    folds: int = 0
+    """Bands in which the section lies in two or three layers; a vessel in one does not count."""
 
     um_per_px: float = 0.5
     stain_strength: float | None = None
@@ -113,6 +115,10 @@ class PhantomSpec:
     blur_um: float | None = None
     """Sigma of the Gaussian point-spread function."""
     jpeg_quality: int | None = None
+    soft_parts: int = 0
+    """Parts of about 0.03 mm² that are out of focus."""
+    soft_um: float = 3.0
+    """Sigma of the blur that the lost focus adds there."""
 
     def __post_init__(self) -> None:
         if not (self.width_um >= 20 and self.height_um >= 20):
@@ -172,6 +178,10 @@ class Phantom:
     """float32, log10 optical density along the unit DAB vector, before optics."""
     walls: Raster
     """bool; stained vessel wall, before optics."""
+    fold: Raster
+    """bool; where the section lies in more than one layer."""
+    lost_focus: Raster
+    """float32; sigma (µm) of the blur that lost focus adds to the optics' own."""
     jpeg_quality: int
 
     @property

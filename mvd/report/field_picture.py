@@ -46,6 +46,7 @@ class _Seen:
 
     standing: Standing
     label: str
+    ambiguous: bool
     rings: tuple[Points, ...]
 
 
@@ -66,8 +67,8 @@ def write_field_pictures(result: SpecimenResult, folder: Path, *, border: Border
 
     Notes
     -----
-    Counted vessels are numbered from 1 as `FieldCount.vessels` lists them. The place shown round the field is paler.
-    Outlines are drawn 0.45 µm outside the measured ones, without their pixel stairs.
+    Counted vessels are numbered from 1 as `FieldCount.vessels` lists them; ? marks what is near a limit. The place
+    shown round the field is paler. Outlines are drawn 0.45 µm outside the measured ones, without their pixel stairs.
 
     Raises
     ------
@@ -138,8 +139,10 @@ def _seen(result: SpecimenResult, row: FieldCount, view: View) -> Iterator[_Seen
             continue
         standing: Standing = "counted" if counted else "left out" if vessel.accepted else "rejected"
         label = numbers.get(vessel.name) or vessel.reason or _where(result, vessel)
+        if vessel.ambiguous:
+            label += "?"
         rings = tuple(view.px(ring) for ring in round_outside(vessel.outline, _CLEAR_UM))
-        yield _Seen(standing, label, rings)
+        yield _Seen(standing, label, vessel.ambiguous, rings)
 
 
 def _where(result: SpecimenResult, vessel: Vessel) -> str:
@@ -205,4 +208,12 @@ def _caption(result: SpecimenResult, row: FieldCount, seen: Sequence[_Seen], bor
         keys.append(Key("field: every vessel that touches it counts", INCLUDES))
     if row.field.evaluable_mm2 < row.field.rect.area_mm2:
         keys.append(Key("cannot be evaluated", hatch=UNFIT))
-    return Caption(title, (), tuple(keys))
+    return Caption(title, tuple(_remarks(result, seen)), tuple(keys))
+
+
+def _remarks(result: SpecimenResult, seen: Sequence[_Seen]) -> Iterator[str]:
+    near = sum(thing.ambiguous and thing.standing == "counted" for thing in seen)
+    if any(thing.ambiguous for thing in seen):
+        yield f"? is near a limit of the rule: look there first ({near} of those counted)."
+    for warning in result.warnings:
+        yield f"Doubtful: {warning}."

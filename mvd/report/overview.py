@@ -1,4 +1,4 @@
-"""The whole section in one picture: involved area, bone, fields, and every vessel."""
+"""The whole section in one picture: involved area, bone, folds, lost focus, fields, and every vessel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mvd.counting import Assignment, SpecimenCount
 from mvd.fields import CountField
@@ -21,12 +22,14 @@ from mvd.report.labels import Label, Room
 from mvd.report.lettering import Type, width_px, write
 from mvd.report.outlines import mask_on, round_inside, round_outside
 from mvd.report.pens import (
+    BLUR,
     BONE,
     COARSE_FIELD,
     COARSE_INVOLVED,
     COUNTED,
     COUNTED_DOT,
     FIELD,
+    FOLD,
     INVOLVED,
     LUMEN,
     OTHER,
@@ -42,6 +45,8 @@ from mvd.vessels import Vessel
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
+
+Unfit = tuple[str, NDArray[np.bool_], tuple[int, int, int]]
 
 LONGEST_PX = 2000
 _FINEST_UM = 0.25
@@ -150,10 +155,12 @@ def _picture(section: _Section) -> bytes:
 
     view = _view(section)
     stain = _stain(section, view)
-    bone = mask_on(view, section.survey.tissue.bone, stain.shape[:2])
-    strip = laid_out(_caption(section, view, has_bone=bool(bone.any())), stain.shape[1])
+    unfit = _unfit(section, view, stain)
+    strip = laid_out(_caption(section, view, unfit), stain.shape[1])
     frame, involved = _area_pens(view)
-    sheet = Sheet(page_with(hatched(stain, bone, colour=BONE), strip), stain.shape[0])
+    for _, mask, colour in unfit:
+        stain = hatched(stain, mask, colour=colour)
+    sheet = Sheet(page_with(stain, strip), stain.shape[0])
     room = Room(stain.shape[:2])
     for polygon in section.involved:
         for ring in polygon:
@@ -173,6 +180,14 @@ def _picture(section: _Section) -> bytes:
     return png(image)
 
 
+def _unfit(section: _Section, view: View, stain: Pixels) -> tuple[Unfit, ...]:
+    """What is in the picture and cannot be analysed: its name, where it is, its colour."""
+    tissue = section.survey.tissue
+    kinds = (("bone", tissue.bone, BONE), ("fold", tissue.fold, FOLD), ("out of focus", tissue.out_of_focus, BLUR))
+    masks = ((name, mask_on(view, raster, stain.shape[:2]), colour) for name, raster, colour in kinds)
+    return tuple((name, mask, colour) for name, mask, colour in masks if mask.any())
+
+
 def _view(section: _Section) -> View:
     calibration, (width, height) = section.calibration, section.size_px
     rect = Rect(0.0, 0.0, width * calibration.um_per_px_x, height * calibration.um_per_px_y)
@@ -184,13 +199,13 @@ def _view(section: _Section) -> View:
 
 def _tissue_rect(section: _Section, whole: Rect) -> Rect:
     """The tissue with a little glass round it."""
-    marrow, bone = section.survey.tissue.marrow, section.survey.tissue.bone.pixels
-    rows, columns = (np.flatnonzero((marrow.pixels | bone).any(axis=axis)) for axis in (1, 0))
-    um = marrow.um_per_px
+    found = section.survey.tissue.whole
+    rows, columns = (np.flatnonzero(found.pixels.any(axis=axis)) for axis in (1, 0))
+    um = found.um_per_px
     if not rows.size:
         return whole
-    x0, y0 = marrow.x0_um + float(columns[0]) * um, marrow.y0_um + float(rows[0]) * um
-    x1, y1 = marrow.x0_um + float(columns[-1] + 1) * um, marrow.y0_um + float(rows[-1] + 1) * um
+    x0, y0 = found.x0_um + float(columns[0]) * um, found.y0_um + float(rows[0]) * um
+    x1, y1 = found.x0_um + float(columns[-1] + 1) * um, found.y0_um + float(rows[-1] + 1) * um
     tissue = Rect(x0, y0, x1, y1)
     return tissue.expanded(0.03 * max(tissue.width_um, tissue.height_um)).intersection(whole) or whole
 
@@ -300,15 +315,14 @@ def _number_field(draw: ImageDraw, room: Room, view: View, field: CountField) ->
     room.take_box((left, base - size, left + width, base + 3))
 
 
-def _caption(section: _Section, view: View, *, has_bone: bool) -> Caption:
+def _caption(section: _Section, view: View, unfit: Sequence[Unfit]) -> Caption:
     frame, involved = _area_pens(view)
     keys = list(_vessel_keys(section, view))
     if section.fields:
         keys.append(Key("field", frame))
     if section.involved:
         keys.append(Key("area measured", involved))
-    if has_bone:
-        keys.append(Key("bone", hatch=BONE))
+    keys.extend(Key(name, hatch=colour) for name, _, colour in unfit)
     lines = section.lines
     rejected = sum(not vessel.accepted for vessel in section.vessels)
     if rejected and view.um_per_px > _OUTLINES_UM:

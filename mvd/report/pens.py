@@ -22,3 +22,6 @@ INVOLVED = Pen((176, 0, 130), 2.5, dash_px=(22, 6), rim=(255, 255, 255))
 UNFIT = (60, 60, 70)
 """Hatching of what cannot be evaluated."""
 BONE = (40, 40, 110)
+FOLD = (240, 110, 0)
+"""Seen on the dark of a fold, too."""
+BLUR = (0, 120, 90)
