@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint format samples benchmark-accuracy clean distclean
+.PHONY: help demo test check lint format samples model benchmark-accuracy clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 22
@@ -35,6 +35,11 @@ format: .venv/installed-dev  ## format the code and fix what ruff can fix
 
 samples: .venv/installed  ## make sample_images again with the phantom
 	$(BIN)/python -m mvd.phantom sample_images
+
+REAL := ../shared/data/cd31_colon
+model: .venv/installed-dev  ## make models/vessel_score again: simulate sections, learn, try on new ones (hours)
+	$(BIN)/python -m mvd.training models/vessel_score \
+		$(if $(wildcard $(REAL)/vessels.csv),--reference $(REAL)/Tumor_CD31_HiRes.png $(REAL)/vessels.csv 0.45)
 
 benchmark-accuracy: .venv/installed  ## find vessels on 36 new simulated sections, beside a generic baseline (minutes)
 	$(BIN)/python benchmarks/accuracy.py

@@ -21,7 +21,7 @@ from PIL import Image
 from scipy import ndimage
 
 import mvd
-from mvd.agreement import Detection, detect, icc, limits_of_agreement
+from mvd.agreement import Detection, detect, icc, limits_of_agreement, match_boxes
 from mvd.geometry import Rect, Ring
 from mvd.phantom import Phantom, PhantomSpec, make_phantom
 from mvd.stains import DAB_STANDARD, H_STANDARD, Stains, measure_white, separate
@@ -72,6 +72,10 @@ class Case:
     baseline_count: int
     dice: float
     seconds_per_mm2: float
+    ambiguous: int
+    """Of those counted, how many the program flags for an observer to look at first …"""
+    wrong_and_ambiguous: int
+    """… and how many of these are not in the reference."""
 
 
 def simulated(group: str, um_per_px: float, seed: int) -> Case:
@@ -86,7 +90,17 @@ def simulated(group: str, um_per_px: float, seed: int) -> Case:
     return Case(
         group, um_per_px, seed, len(truth), detect([v.bounds for v in vessels], truth), detect(generic, truth),
         len(vessels), len(generic), dice(vessels, [v.outline for v in phantom.vessels], phantom.spec), seconds / 0.36,
+        *flagged(vessels, truth),
     )  # fmt: skip
+
+
+def flagged(vessels: list[Vessel], truth: list[Rect]) -> tuple[int, int]:
+    """How many are flagged as ambiguous, and how many of these match nothing in the reference."""
+    right = {found for found, _ in match_boxes([v.bounds for v in vessels], truth)}
+    return (
+        sum(v.ambiguous for v in vessels),
+        sum(v.ambiguous for i, v in enumerate(vessels) if i not in right),
+    )
 
 
 def section(group: str, um_per_px: float, seed: int) -> Phantom:
@@ -206,9 +220,22 @@ def report(cases: list[Case], shared: Path | None) -> str:
         )
     table = counts(cases)
     lines += ["", f"All sections: ICC(2,1) {icc(table) or 0:.3f}; baseline {icc(counts(cases, 'baseline')) or 0:.3f}."]
+    lines += ["", *doubt(cases)]
     if shared and (shared / "cd31_colon").is_dir():
         lines += ["", *colon(shared / "cd31_colon")]
     return "\n".join(lines) + "\n"
+
+
+def doubt(cases: list[Case]) -> list[str]:
+    """How well the flag `ambiguous` leads an observer to what is wrong."""
+    found = max(sum(case.program_count for case in cases), 1)
+    wrong = max(sum(case.program.extra for case in cases), 1)
+    marked = sum(case.ambiguous for case in cases)
+    hit = sum(case.wrong_and_ambiguous for case in cases)
+    return [
+        f"Flagged as ambiguous: {marked / found:.0%} of the counted objects, among them {hit / wrong:.0%} of those",
+        "that are not in the truth.",
+    ]
 
 
 def colon(folder: Path) -> list[str]:

@@ -39,8 +39,8 @@ TILE_PX, STRIP_PX, GAP_PX = 160, 22, 4
 COLOURS = 32
 RULES = {
     "kini": CountingRule(),
-    "separate": CountingRule(branches="separate"),
-    "lumen": CountingRule(lumen_required=True),
+    "separate": CountingRule(name="branches", branches="separate"),
+    "lumen": CountingRule(name="lumen needed", lumen_required=True),
 }
 RATE_SEEDS = range(501, 507)
 

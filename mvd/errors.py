@@ -8,6 +8,9 @@ MvdError                 anything a user can put right; its text says what, wher
 ├── ManifestError        specimens.csv is not valid
 ├── InvolvedAreaError    the involved area cannot be used
 ├── FieldError           fields cannot be placed
+├── CorrectionError      an observer's correction does not fit what it is to correct
+├── TrainingError        too little was reviewed to make a model of it
+├── ModelError           a learned model cannot be used
 └── StoreError           results cannot be written or read back
 
 Caught only at the edges: the command line and the cohort loop (one specimen's error is that specimen's row).
@@ -44,6 +47,18 @@ class InvolvedAreaError(MvdError):
 
 class FieldError(MvdError):
     """Fields that cannot be placed."""
+
+
+class CorrectionError(MvdError):
+    """An observer's correction that does not fit what it is to correct."""
+
+
+class TrainingError(MvdError):
+    """Too few corrections, or of too few specimens, to make a model of them."""
+
+
+class ModelError(MvdError):
+    """A learned model that is missing, was changed, or is of another version of the program."""
 
 
 class StoreError(MvdError):

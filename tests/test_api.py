@@ -77,12 +77,12 @@ def test_the_example_of_the_readme_runs_as_it_stands(
 
 
 def test_read_study_and_paired_differences_fit_together(measured_study: Path) -> None:
-    from mvd.compare import SpecimenMvd  # noqa: PLC0415
+    from mvd.compare import SpecimenValue  # noqa: PLC0415
 
     study = mvd.read_study(measured_study)
-    rows = [SpecimenMvd(r.specimen, r.patient, r.timepoint, r.mvd_per_mm2) for r in mvd.run_study(study)]
+    rows = [SpecimenValue(r.specimen, r.patient, r.timepoint, r.mvd_per_mm2) for r in mvd.run_study(study)]
     (change,) = mvd.paired_differences(rows, timepoints=study.protocol.timepoints)
-    assert change.difference_per_mm2 == rows[1].mvd_per_mm2 - rows[0].mvd_per_mm2
+    assert change.difference == rows[1].value - rows[0].value
 
 
 def test_every_fault_of_the_user_is_one_kind_of_error(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from mvd.manifest import read_manifest
 from mvd.phantom import spec
 from mvd.pipeline import SpecimenResult
 from mvd.protocol import Protocol
+from mvd.rules import rule_names
 from mvd.store import VesselRow, read_result, read_table, read_vessels
 from mvd.store.lock import locked
 
@@ -73,6 +74,24 @@ def test_init_writes_a_study_that_reads_back_and_never_overwrites(tmp_path: Path
     assert (again.status, again.out) == (1, "")
     assert "exists already" in again.err
     assert contents(study) == before
+
+
+@pytest.mark.parametrize("rule", rule_names())
+def test_init_begins_with_the_rule_asked_for(tmp_path: Path, rule: str) -> None:
+    assert mvd("init", tmp_path / "new", "--rule", rule).status == 0
+    text = (tmp_path / "new" / "study.toml").read_text(encoding="utf-8")
+    assert text.startswith(f"# {rule}: ")
+    assert Protocol.from_toml(text) == Protocol.of_rule(rule)
+
+
+def test_an_unknown_rule_is_told_with_those_there_are_and_nothing_is_written(tmp_path: Path) -> None:
+    outcome = mvd("init", tmp_path / "new", "--rule", "lumens")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "did you mean 'lumen'?" in outcome.err
+    assert ", ".join(rule_names()) in outcome.err
+    assert not (tmp_path / "new").exists()
+    shown = mvd("init", "--help").out
+    assert all(name in shown for name in rule_names())
 
 
 def test_check_of_a_fresh_study_asks_for_rows(tmp_path: Path) -> None:
@@ -181,7 +200,7 @@ def test_find_writes_table_geojson_result_and_picture(section: Path, tmp_path: P
 
 def test_find_takes_pixel_size_and_rule_as_given(section: Path, tmp_path: Path) -> None:
     image = plain(section, tmp_path / "plain.png")
-    (tmp_path / "study.toml").write_text("[rule]\nname = 'lumen'\nlumen_required = true\n")
+    (tmp_path / "study.toml").write_text("[rule]\nname = 'ours'\nlumen_required = true\n")
     arguments = ("find", image, "--out", tmp_path / "out", "--um-per-px", "0.5")
     assert mvd(*arguments, "--protocol", tmp_path / "study.toml").status == 0
     result = read_result(tmp_path / "out", "plain") or {}
@@ -191,7 +210,7 @@ def test_find_takes_pixel_size_and_rule_as_given(section: Path, tmp_path: Path) 
         "source": "user",
         "detail": "--um-per-px",
     }
-    assert result["protocol"]["rule"]["name"] == "lumen"
+    assert result["protocol"]["rule"]["name"] == "ours"
     assert "no lumen" in result["vessels"]["rejected"]
 
 
@@ -199,8 +218,10 @@ def test_run_shows_specimens_changes_and_where_the_results_are(study: Path) -> N
     outcome = mvd("run", study)
     assert outcome.status == 0
     assert outcome.err.splitlines() == ["1/2 p1_pre: measured (stands)", "2/2 p1_post: measured (stands)"]
-    for words in ("counts per field", "95% interval", "p1_pre", "measured", "difference", f"Results: {study}/results"):
+    for words in ("counts", "95% interval", "p1_pre", "measured", "difference", f"Results: {study}/results"):
         assert words in outcome.out
+    assert "Rule kini; 3 fields of 70 µm, systematic\n" in outcome.out
+    assert "No involved area drawn, whole marrow measured: p1_pre, p1_post\n" in outcome.out
     assert "\x1b" not in outcome.out + outcome.err
 
 

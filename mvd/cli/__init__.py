@@ -1,6 +1,7 @@
 """The command line: parse and call.
 
 app        the commands
+train      one of them, in a file of its own
 progress   what is told while a study runs
 screen     results as text and tables
 

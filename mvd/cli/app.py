@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mvd.cli.train import train
+from mvd.rules import rule_names
+
 if TYPE_CHECKING:
     from mvd.pipeline import Found
     from mvd.protocol import Protocol
@@ -82,11 +85,16 @@ def _root(
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Folder of the new study.", show_default=False)]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new study.", show_default=False)],
+    rule: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Counting rule to begin with: {', '.join(rule_names())}.")
+    ] = "kini",
+) -> None:
     """Begin a study: write study.toml, with every choice explained, and specimens.csv to fill in."""
     from mvd.study import init_study  # noqa: PLC0415
 
-    for path in init_study(folder):
+    for path in init_study(folder, rule=rule):
         typer.echo(f"wrote {path}")
     typer.echo(f"List your specimens in specimens.csv, then: mvd check {folder}")
 
@@ -210,3 +218,6 @@ def phantom(
     except OSError as error:
         raise StoreError(f"{out} cannot be written: {error.strerror or error}") from error
     typer.echo(f"wrote {len(names)} sections to {out}; measure them with: mvd run {out}")
+
+
+app.command()(train)

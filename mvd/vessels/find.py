@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +11,51 @@ from numpy.typing import NDArray
 from mvd.geometry import Raster, Ring
 from mvd.protocol import CountingRule
 from mvd.stains import Stains
+from mvd.tissue import Tissue
 from mvd.vessels.joining import join_pieces
-from mvd.vessels.judge import judge, judge_place
+from mvd.vessels.judge import Verdict, judge, judge_place
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, stain_maps
 from mvd.vessels.measure import Measured, measure_objects
 from mvd.vessels.model import Reason, Vessel
 from mvd.vessels.pieces import find_pieces
+from mvd.vessels.score import ScoreModel, features, probabilities, with_score
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """An object as the rule judges it, and the `features` by which a learned score would."""
+
+    vessel: Vessel
+    features: tuple[float, ...]
 
 
 def find_vessels(
-    region: Raster, stains: Stains, levels: StainLevels, *, rule: CountingRule, bone: Raster | None = None
+    region: Raster,
+    stains: Stains,
+    levels: StainLevels,
+    *,
+    rule: CountingRule,
+    tissue: Tissue | None = None,
+    score: ScoreModel | None = None,
 ) -> tuple[Vessel, ...]:
+    """The objects of `find_candidates`, those that the score takes for something else rejected by it.
+
+    Parameters
+    ----------
+    score
+        Has a word in what the rule would count; None leaves it to the rule alone.
+    """
+    candidates = find_candidates(region, stains, levels, rule=rule, tissue=tissue)
+    if score is None:
+        return tuple(candidate.vessel for candidate in candidates)
+    chances = probabilities(score, [candidate.features for candidate in candidates])
+    pairs = zip(candidates, chances, strict=True)
+    return tuple(with_score(candidate.vessel, chance, score.threshold) for candidate, chance in pairs)
+
+
+def find_candidates(
+    region: Raster, stains: Stains, levels: StainLevels, *, rule: CountingRule, tissue: Tissue | None = None
+) -> tuple[Candidate, ...]:
     """Every object of a region that reaches the slide's high level, counted or not.
 
     Parameters
@@ -30,12 +66,12 @@ def find_vessels(
         Of the whole slide, never of the region, so that a region's vessels do not depend on how a slide is cut up.
     rule
         What counts.
-    bone
-        True in bone, on any grid that covers the region; None where it is not known.
+    tissue
+        What lies where, in the region and round it; None where it is not known.
 
     Returns
     -------
-    Vessels in raster order of their first pixel, named v00001, v00002, …
+    In raster order of their first pixel, named v00001, v00002, …
     """
     if abs(region.um_per_px - WORK_UM_PER_PX) > 1e-9:
         raise ValueError(f"vessels are found at {WORK_UM_PER_PX} µm/px, not {region.um_per_px}")
@@ -44,14 +80,31 @@ def find_vessels(
     if not pieces.any():
         return ()
     joined = join_pieces(pieces, maps, levels=levels, rule=rule)
-    away = None if bone is None else _distance_um(bone)
+    bone_away = None if tissue is None else _distance_um(tissue.bone)
     objects = measure_objects(pieces, joined, maps, levels=levels, part=rule.branches == "separate")
-    vessels = []
+    candidates = []
     for number, found in enumerate(objects, start=1):
-        outline = _place(found.outline, region)
-        reason = judge(found, rule, levels) or (away and judge_place(_sample(away, outline), rule))
-        vessels.append(_vessel(f"v{number:05d}", found, reason or None, region))
-    return tuple(vessels)
+        verdict = judge(found, rule, levels)
+        if tissue is not None and bone_away is not None:
+            at = _place(np.array([[found.x_px, found.y_px]]), region)
+            if verdict.reason is None:
+                bone = judge_place(_sample(bone_away, _place(found.outline, region)), rule)
+                verdict = verdict if bone is None else Verdict(bone, ambiguous=False)
+            verdict = _spoilt(verdict, tissue, at)
+        candidates.append(Candidate(_vessel(f"v{number:05d}", found, verdict, region), features(found, levels)))
+    return tuple(candidates)
+
+
+def _spoilt(verdict: Verdict, tissue: Tissue, at: Ring) -> Verdict:
+    """The verdict, or why there can be none: what is measured of an object in a fold or out of focus means little.
+
+    The reference point decides, as it does for the area that is left out with the object.
+    """
+    if _sample(tissue.fold, at).any():
+        return Verdict(Reason.IN_FOLD, ambiguous=False)
+    if _sample(tissue.out_of_focus, at).any():
+        return Verdict(Reason.OUT_OF_FOCUS, ambiguous=False)
+    return Verdict(verdict.reason, verdict.ambiguous or bool(_sample(tissue.soft, at).any()))
 
 
 def _distance_um(bone: Raster) -> Raster:
@@ -74,7 +127,7 @@ def _place(ring: Ring, region: Raster) -> Ring:
     return ring * region.um_per_px + (region.x0_um, region.y0_um)
 
 
-def _vessel(name: str, measured: Measured, reason: Reason | None, region: Raster) -> Vessel:
+def _vessel(name: str, measured: Measured, verdict: Verdict, region: Raster) -> Vessel:
     return Vessel(
         name=name,
         outline=_place(measured.outline, region),
@@ -89,5 +142,6 @@ def _vessel(name: str, measured: Measured, reason: Reason | None, region: Raster
         perimeter_um=measured.perimeter_um,
         mean_dab_od=measured.mean_dab_od,
         pieces=measured.pieces,
-        reason=reason,
+        reason=verdict.reason,
+        ambiguous=verdict.ambiguous or (verdict.reason is None and measured.doubtful_join),
     )

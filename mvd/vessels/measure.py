@@ -64,7 +64,7 @@ class Measured:
     rim: Rim
     """The circle that the stain lies on, as it does round a single cell."""
     appearance: Appearance
-    """How it and its surroundings look."""
+    """How its stain looks."""
     doubtful_join: bool
     """Whether a little more or less of a gap would make it two objects, or one with its neighbour."""
 
@@ -200,7 +200,7 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         core_h_od=float(np.mean(haematoxylin[hull.core])),
         core_clear_share=float(np.mean(maps.total[box][hull.core] < TISSUE_OD)),
         rim=fit_rim(stained, box, maps),
-        appearance=appearance(stained, filled, box, maps, red_share=red),
+        appearance=appearance(stained, box, maps, red_share=red),
         doubtful_join=view.doubtful_join,
     )
 

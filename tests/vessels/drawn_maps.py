@@ -84,9 +84,8 @@ class Drawing:
         total = np.maximum(total, np.where(self.dab > LEVELS.low, self.dab * 0.55, 0)).astype(np.float32)
         haematoxylin = np.where(self.clear == 1, 0.0, self.haematoxylin).astype(np.float32)
         haematoxylin[self.dab > LEVELS.low] = 0.0
-        return StainMaps(
-            self.dab.copy(), haematoxylin, total, (0.65 * haematoxylin + 0.3 * self.dab).astype(np.float32)
-        )
+        red = (0.65 * haematoxylin + 0.3 * self.dab).astype(np.float32)
+        return StainMaps(self.dab.copy(), haematoxylin, total, red, np.zeros_like(red))
 
     def turned(self, quarters: int, *, mirrored: bool = False) -> Drawing:
         flip = np.fliplr if mirrored else np.asarray

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
-from sections import KINI, found_alone, found_in, section, shape, surveyed
+from sections import KINI, found_alone, found_in, section, shape, surveyed, tissue_of
 
 from mvd.errors import StainError
 from mvd.geometry import Raster
@@ -20,7 +20,8 @@ SPEC = PhantomSpec(seed=31, width_um=260, height_um=240, vessel_density_per_mm2=
 
 def again(image: Raster, *, rule: CountingRule = KINI, bone: Raster | None = None):
     survey = surveyed(SPEC)
-    return find_vessels(image, survey.stains, survey.levels, rule=rule, bone=bone)
+    tissue = None if bone is None else tissue_of(bone.with_pixels(~bone.pixels), bone=bone)
+    return find_vessels(image, survey.stains, survey.levels, rule=rule, tissue=tissue)
 
 
 def test_vessels_are_named_in_reading_order_of_their_first_pixels():

@@ -1,0 +1,156 @@
+"""The learned score on disk, read and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mvd.errors import ModelError
+from mvd.vessels.score import FEATURES, ScoreModel, Steps
+
+CARD_FILE, WEIGHTS_FILE = "card.json", "weights.json"
+SHIPPED = "vessel_score"
+NONE = "none"
+"""Chosen in a protocol, it leaves the count to the rule alone."""
+
+_INSTALLED = Path(__file__).parent
+_SOURCE_TREE = Path(__file__).parents[2] / "models"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class Card(_Part):
+    """What a model is, what it was made from and how good it is."""
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    task: str
+    stain: str
+    um_per_px: float
+    """Pixel size at which the features are measured."""
+    licence: str
+    learner: str
+    made_with: dict[str, str]
+    """Program and library versions."""
+    weights_sha256: str
+    threshold: float
+    features: dict[str, str]
+    """What each is, with its unit."""
+    data: dict[str, Any]
+    """What it learned from: kinds, seeds, numbers."""
+    validation: dict[str, Any]
+    """On examples that it did not learn from, each set with its numbers and calibration curve."""
+    limits: tuple[str, ...] = Field(strict=False)
+    """Sentences: where it is not to be trusted."""
+
+
+class _Step(_Part):
+    cuts: tuple[float, ...] = Field(strict=False)
+    logits: tuple[int, ...] = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if len(self.logits) != len(self.cuts) + 1:
+            raise ValueError(f"{len(self.cuts)} cuts need one step more, not {len(self.logits)}")
+        if any(b <= a for a, b in zip(self.cuts, self.cuts[1:], strict=False)):
+            raise ValueError("cuts must rise")
+        return self
+
+
+class _Weights(_Part):
+    format: Literal[1]
+    base: int
+    threshold: float = Field(gt=0, lt=1)
+    features: dict[str, _Step]
+
+
+def weights_text(model: ScoreModel) -> str:
+    """The numbers of a model as its weights file holds them; the same model gives the same text."""
+    steps = {
+        name: {"cuts": step.cuts.tolist(), "logits": step.logits.tolist()}
+        for name, step in zip(FEATURES, model.steps, strict=True)
+    }
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(step)}" for name, step in steps.items())
+    head = f'"format": 1,\n "base": {model.base},\n "threshold": {model.threshold!r}'
+    return f'{{{head},\n "features": {{\n{lines}\n }}}}\n'
+
+
+def shipped_score() -> ScoreModel:
+    """The model that comes with the program."""
+    folder = _INSTALLED / SHIPPED
+    return _read_once(folder if folder.is_dir() else _SOURCE_TREE / SHIPPED)
+
+
+def chosen_score(choice: str, beside: Path) -> ScoreModel | None:
+    """The model that a protocol names, None for none; a folder is relative to `beside`.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it cannot be used.
+    """
+    if choice == NONE:
+        return None
+    return shipped_score() if choice == "shipped" else read_score(beside / choice)
+
+
+@cache
+def _read_once(folder: Path) -> ScoreModel:
+    return read_score(folder)
+
+
+def read_score(folder: Path) -> ScoreModel:
+    """A model from its folder.
+
+    Raises
+    ------
+    ModelError
+        A file is missing or damaged, is not the one that the card describes, or is of other features than these.
+    """
+    text = _bytes(folder / CARD_FILE)
+    try:
+        card = Card.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelError(f"{folder / CARD_FILE} is not the card of a model: {_first(error)}; {_REMEDY}") from error
+    weights = _bytes(folder / WEIGHTS_FILE)
+    sha256 = hashlib.sha256(weights).hexdigest()
+    if sha256 != card.weights_sha256:
+        raise ModelError(f"{folder / WEIGHTS_FILE} was changed after its card was written; {_REMEDY}")
+    try:
+        read = _Weights.model_validate_json(weights)
+    except ValidationError as error:
+        raise ModelError(f"{folder / WEIGHTS_FILE} cannot be read: {_first(error)}; {_REMEDY}") from error
+    if set(read.features) != set(FEATURES):
+        other = min(set(read.features) ^ set(FEATURES))
+        raise ModelError(f"the model in {folder} is of another version of the program ('{other}'); train it again")
+    steps = tuple(
+        Steps(np.asarray(read.features[name].cuts, np.float64), np.asarray(read.features[name].logits, np.int64))
+        for name in FEATURES
+    )
+    return ScoreModel(card.name, card.version, sha256, read.base, steps, read.threshold)
+
+
+_REMEDY = "install mvd again, or put the model's own files back"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path} does not exist, so there is no model to score by; {_REMEDY}") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); check the file and its folder") from error
+
+
+def _first(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where + ': ' if where else ''}{fault['msg'].removeprefix('Value error, ')}"

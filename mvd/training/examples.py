@@ -1,0 +1,188 @@
+"""Candidates with their features and what they truly are: what a score learns from, and is tried on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from PIL import Image
+
+from mvd.agreement import match_boxes
+from mvd.blocks import candidates_in
+from mvd.geometry import Rect, Ring
+from mvd.phantom import ENDOTHELIAL, PhantomSpec, make_phantom
+from mvd.phantom.spec import Difficulty, stream
+from mvd.protocol import Protocol
+from mvd.slide import open_slide
+from mvd.survey import survey_slide
+from mvd.vessels import Candidate
+from mvd.vessels.score import FEATURES
+
+_MAX_SHARED = 0.1
+"""Share of its area with stained endothelium up to which a candidate is something else; more is part of a vessel, or
+several, and is no example of either."""
+_SECTION_UM = 500.0
+_DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "typical", "typical", "hard", "hard")
+"""In turn: the hard ones hold most of what looks like a vessel and is none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Labelled candidates, one a row."""
+
+    features: NDArray[np.float64]
+    """(candidates, features) in the order of `FEATURES`."""
+    is_vessel: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    """What the rule would count: where the score decides."""
+    group: NDArray[np.str_]
+    """Section or specimen; held back whole."""
+    kind: NDArray[np.str_]
+    """What it is, as far as that is known."""
+
+    def __len__(self) -> int:
+        return len(self.is_vessel)
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Examples:
+        return Examples(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+def joined_examples(parts: Iterable[Examples]) -> Examples:
+    """All of several."""
+    parts = list(parts)
+    if not parts:
+        nothing = np.zeros(0, bool)
+        return Examples(np.zeros((0, len(FEATURES))), nothing, nothing, np.zeros(0, str), np.zeros(0, str))
+    return Examples(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Examples)))
+
+
+def examples(
+    candidates: Sequence[Candidate], is_vessel: Sequence[bool], *, group: str, kinds: Sequence[str] | None = None
+) -> Examples:
+    """Candidates of one section or specimen with their labels."""
+    return Examples(
+        np.array([candidate.features for candidate in candidates], np.float64).reshape(-1, len(FEATURES)),
+        np.array(is_vessel, bool),
+        np.array([candidate.vessel.accepted for candidate in candidates], bool),
+        np.full(len(candidates), group),
+        np.array(kinds if kinds is not None else [""] * len(candidates), dtype=np.str_),
+    )
+
+
+def phantom_specs(first_seed: int, number: int) -> tuple[PhantomSpec, ...]:
+    """Sections to learn from: as the phantom draws them, and every second one over a wider range of looks.
+
+    The ranges are those within which a count must hold: stained 0.4 to 1.6 times as strongly, glass from 0.8 of white,
+    blur to 1 µm, JPEG from quality 60, 0.2 to 0.6 µm/px.
+    """
+    return tuple(_spec(first_seed + k, _DIFFICULTIES[k % len(_DIFFICULTIES)], wide=k % 2 == 1) for k in range(number))
+
+
+def _spec(seed: int, difficulty: Difficulty, *, wide: bool) -> PhantomSpec:
+    rng = stream(seed, "training")
+    drawn = PhantomSpec(
+        seed=seed,
+        width_um=_SECTION_UM,
+        height_um=_SECTION_UM,
+        difficulty=difficulty,
+        vessel_density_per_mm2=float(rng.uniform(16, 160)),
+        confounders=float(rng.uniform(1, 4)),
+        um_per_px=round(float(rng.uniform(0.2, 0.6)), 3),
+    )
+    if not wide:
+        return drawn
+    return replace(
+        drawn,
+        stain_strength=float(rng.uniform(0.4, 1.6)),
+        brightness=float(rng.uniform(0.8, 1.0)),
+        blur_um=float(rng.uniform(0.2, 1.0)),
+        jpeg_quality=int(rng.integers(60, 96)),
+    )
+
+
+def phantom_examples(specs: Sequence[PhantomSpec], *, workers: int | None = None) -> Examples:
+    """Examples of simulated sections, in their order, on any number of processes."""
+    if workers == 1:
+        return joined_examples(map(section_examples, specs))
+    with ProcessPoolExecutor(workers) as pool:
+        return joined_examples(pool.map(section_examples, specs))
+
+
+def section_examples(spec: PhantomSpec) -> Examples:
+    """The labelled candidates of one simulated section, read from a file as a user's would be."""
+    cv2.setNumThreads(1)  # one process a section uses the cores better
+    phantom = make_phantom(spec)
+    known = [Known(t.outline, str(t.kind), t.counts, t.kind in ENDOTHELIAL) for t in phantom.truth]
+    varied = " varied" if spec.stain_strength is not None else ""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "section.png"
+        Image.fromarray(phantom.image.pixels).save(path)
+        return picture_examples(
+            path, known, um_per_px=spec.um_per_px, group=f"phantom {spec.difficulty}{varied} {spec.seed}"
+        )
+
+
+def picture_examples(path: Path, known: Sequence[Known], *, um_per_px: float, group: str) -> Examples:
+    """The labelled candidates of a picture in which everything is known."""
+    protocol = Protocol()
+    with open_slide(path, um_per_px=um_per_px) as slide:
+        survey = survey_slide(slide, protocol)
+        candidates = candidates_in(slide, survey, slide.bounds, rule=protocol.rule)
+    return label(candidates, known, group=group)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """One thing that is known to be in a picture."""
+
+    outline: Ring
+    """(n, 2) µm; a reader's box will do."""
+    kind: str
+    counts: bool
+    is_stained_vessel: bool
+    """Whether it is stained endothelium, counted or not: what covers part of it is nothing else."""
+
+    @property
+    def bounds(self) -> Rect:
+        (x0, y0), (x1, y1) = self.outline.min(axis=0), self.outline.max(axis=0)
+        return Rect(float(x0), float(y0), float(x1), float(y1))
+
+
+def label(candidates: Sequence[Candidate], known: Sequence[Known], *, group: str) -> Examples:
+    """The candidates that are one vessel each, and those that are something else; the others are left out."""
+    one_each = _one_to_one(candidates, [thing for thing in known if thing.counts])
+    places = [shapely.make_valid(shapely.Polygon(thing.outline)) for thing in known]
+    tree = shapely.STRtree(places)
+    kept, kinds = [], []
+    for index, candidate in enumerate(candidates):
+        outline = shapely.make_valid(shapely.Polygon(candidate.vessel.outline))
+        shared = {k: outline.intersection(places[k]).area / outline.area for k in tree.query(outline).tolist()}
+        stained = max((part for k, part in shared.items() if known[k].is_stained_vessel), default=0.0)
+        if index in one_each or stained <= _MAX_SHARED:
+            kept.append(index)
+            most = max(shared, key=lambda k: shared[k], default=None)
+            kinds.append("" if most is None else known[most].kind)
+    return examples(
+        [candidates[index] for index in kept], [index in one_each for index in kept], group=group, kinds=kinds
+    )
+
+
+def _one_to_one(candidates: Sequence[Candidate], vessels: Sequence[Known]) -> set[int]:
+    """The candidates that match a vessel, first among what the rule counts."""
+    found: set[int] = set()
+    left = list(vessels)
+    for counted in (True, False):
+        those = [index for index, candidate in enumerate(candidates) if candidate.vessel.accepted == counted]
+        boxes = [candidates[index].vessel.bounds for index in those]
+        pairs = match_boxes(boxes, [vessel.bounds for vessel in left])
+        found |= {those[mine] for mine, _ in pairs}
+        matched = {true for _, true in pairs}
+        left = [vessel for k, vessel in enumerate(left) if k not in matched]
+    return found

@@ -1,0 +1,162 @@
+"""From examples to a score: boosted step functions, calibrated, with a cautious threshold.
+
+Gradient boosting (Friedman, Ann Stat 2001;29:1189) with trees of one split gives an additive model: every split adds a
+step to one feature. scikit-learn makes them; what is kept are the steps, plain numbers that need no scikit-learn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from mvd.errors import TrainingError
+from mvd.models import weights_text
+from mvd.training.examples import Examples
+from mvd.vessels.score import FEATURES, LOGIT_UNIT, ScoreModel, Steps, logits
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+SPLITS, RATE, ROWS, COLUMNS = 300, 0.15, 0.5, 0.4
+"""Trees, learning rate, and the shares of examples and features that each tree is shown (stochastic gradient boosting,
+Friedman 2002). With 60 splits it still learns, with 600 nothing changes on held-back sections."""
+_JITTER = 0.3
+"""Each example is seen again with noise of this share of each feature's spread, so that no step is placed more exactly
+than another stain or scanner would leave it."""
+_COPIES = 2
+_REJECTED_WEIGHT = 0.1
+"""Of what the rule rejects for itself: it shows what else is brown, but the score has no say there."""
+_MAX_LOST = 1 / 500
+"""Share of the vessels that the rule counts which the threshold may cost on held-back sections. Elsewhere it will cost
+more than on sections like those it learned from, and a vessel lost costs more than something else kept."""
+_HIGHEST_THRESHOLD = 0.03
+"""Thirty to one against a vessel. On sections of a simulator of other make 0.03 rejects 22 of 61 other things for 4 of
+955 vessels, and on one real CD31 stain 1 of 30 vessels; 0.1 rejects 31 for 10, and 2 of 30."""
+_FOLDS = 5
+
+
+def fit(examples: Examples, *, name: str, version: str, seed: int = 1) -> ScoreModel:
+    """A score from labelled candidates.
+
+    Parameters
+    ----------
+    examples
+        Of several sections or specimens (`group`), some of them vessels and some not.
+
+    Raises
+    ------
+    TrainingError
+        scikit-learn is not installed, or the examples are all of one kind or of one group.
+    """
+    groups = np.unique(examples.group)
+    if examples.is_vessel.all() or not examples.is_vessel.any() or len(groups) < 2:
+        raise TrainingError("a score is learned from vessels and other things, of at least two sections or specimens")
+    held_back = np.empty(len(examples))
+    for number, part in enumerate(parts_of(groups, seed)):
+        out = np.isin(examples.group, part)
+        held_back[out] = logits(_steps(examples.take(~out), seed + number), examples.features[out])
+    counted = examples.counted if examples.counted.any() else np.ones(len(examples), bool)
+    slope, intercept = platt(held_back[counted], examples.is_vessel[counted])
+    model = _scaled(_steps(examples, seed), slope, intercept)
+    chances = expit(slope * held_back + intercept)
+    model = replace(
+        model, name=name, version=version, threshold=cautious_threshold(chances[counted & examples.is_vessel])
+    )
+    return replace(model, sha256=hashlib.sha256(weights_text(model).encode()).hexdigest())
+
+
+def example_weights(examples: Examples) -> Floats:
+    """How much each example counts in training."""
+    return np.where(examples.counted | examples.is_vessel, 1.0, _REJECTED_WEIGHT)
+
+
+def with_noise(examples: Examples, seed: int) -> tuple[Floats, Bools, Floats]:
+    """Features, labels and weights for training: each example as it is, and again with noise."""
+    rng = np.random.default_rng(seed)
+    spread = examples.features[examples.is_vessel].std(axis=0)
+    noisy = [examples.features + rng.normal(0, _JITTER, examples.features.shape) * spread for _ in range(_COPIES)]
+    features = np.vstack([examples.features, *noisy])
+    return features, np.tile(examples.is_vessel, _COPIES + 1), np.tile(example_weights(examples), _COPIES + 1)
+
+
+def parts_of(groups: NDArray[np.str_], seed: int) -> list[NDArray[np.str_]]:
+    """Groups in parts, each of which is held back once."""
+    order = np.random.default_rng(seed).permutation(groups)
+    return [order[k::_FOLDS] for k in range(min(_FOLDS, len(groups)))]
+
+
+def _steps(examples: Examples, seed: int) -> ScoreModel:
+    """The additive model, not calibrated."""
+    boosted = booster(seed)
+    features, is_vessel, weight = with_noise(examples, seed)
+    boosted.fit(features, is_vessel, sample_weight=weight)
+    prior = float(np.average(is_vessel, weights=weight))
+    base = math.log(prior / (1 - prior))
+    jumps: list[dict[float, float]] = [{} for _ in FEATURES]
+    for (tree,) in boosted.estimators_:
+        split = tree.tree_
+        feature, values = int(split.feature[0]), RATE * split.value[:, 0, 0]
+        if feature < 0:  # no split was worth while
+            base += float(values[0])
+            continue
+        cut = round(float(split.threshold[0]), 6)
+        base += float(values[1])
+        jumps[feature][cut] = jumps[feature].get(cut, 0.0) + float(values[2] - values[1])
+    return ScoreModel("", "", "", _units(base), tuple(_summed(at) for at in jumps), 0.5)
+
+
+def booster(seed: int) -> Any:
+    """scikit-learn's, with one split a tree."""
+    try:
+        from sklearn.ensemble import GradientBoostingClassifier  # noqa: PLC0415  (an extra, for training alone)
+    except ImportError as error:
+        raise TrainingError("training needs scikit-learn: python -m pip install 'mvd[train]'") from error
+    return GradientBoostingClassifier(
+        n_estimators=SPLITS, max_depth=1, learning_rate=RATE, subsample=ROWS, max_features=COLUMNS, random_state=seed
+    )
+
+
+def _summed(jumps: dict[float, float]) -> Steps:
+    """A step function that starts at 0 from what each cut adds."""
+    cuts = sorted(jumps)
+    heights = np.cumsum([0.0, *(jumps[cut] for cut in cuts)])
+    return Steps(np.array(cuts, np.float64), np.array([_units(height) for height in heights], np.int64))
+
+
+def _units(logit: float) -> int:
+    return round(logit / LOGIT_UNIT)
+
+
+def platt(raw: Floats, is_vessel: Bools) -> tuple[float, float]:
+    """Slope and intercept that make logits calibrated (Platt 1999, with his smoothed targets), by Newton's method."""
+    vessels, others = int(is_vessel.sum()), int((~is_vessel).sum())
+    target = np.where(is_vessel, (vessels + 1) / (vessels + 2), 1 / (others + 2))
+    terms = np.stack([raw, np.ones_like(raw)], axis=1)
+    found = np.array([1.0, 0.0])
+    for _ in range(100):
+        p = expit(terms @ found)
+        hessian = terms.T @ (terms * (p * (1 - p))[:, None]) + 1e-6 * np.eye(2)
+        step = np.linalg.solve(hessian, terms.T @ (p - target))
+        found -= np.clip(step, -1, 1)
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    return float(found[0]), float(found[1])
+
+
+def _scaled(model: ScoreModel, slope: float, intercept: float) -> ScoreModel:
+    """The model whose logit is slope · logit + intercept."""
+    steps = tuple(Steps(s.cuts, np.rint(s.logits * slope).astype(np.int64)) for s in model.steps)
+    return replace(model, base=_units(model.base * LOGIT_UNIT * slope + intercept), steps=steps)
+
+
+def cautious_threshold(chances: Floats) -> float:
+    """The highest threshold that costs few enough of the vessels."""
+    allowed = int(_MAX_LOST * len(chances))
+    highest = min(float(np.sort(chances)[allowed]), _HIGHEST_THRESHOLD) if len(chances) else _HIGHEST_THRESHOLD
+    return max(math.floor(highest * 1000) / 1000, 0.001)
