@@ -41,14 +41,6 @@ def test_every_reason_is_named(page: str, reason: Reason) -> None:
     assert f"`{reason.value}`" in page
 
 
-def test_the_reason_that_is_never_given_is_said_to_be(page: str) -> None:
-    (row,) = (line for line in page.splitlines() if f"| `{Reason.IN_FOLD.value}` |" in line)
-    assert "Never given" in row
-    # labels.py reads reasons and gives none.
-    sources = (path for path in (REPO / "mvd").rglob("*.py") if path.name not in ("model.py", "labels.py"))
-    assert not [path for path in sources if "Reason.IN_FOLD" in path.read_text(encoding="utf-8")]
-
-
 @pytest.mark.parametrize("key", CountingRule.model_fields)
 def test_every_key_of_the_rule_is_named(page: str, key: str) -> None:
     assert f"`{key}`" in page
