@@ -108,11 +108,14 @@ def _spoilt(verdict: Verdict, tissue: Tissue, at: Ring) -> Verdict:
 
 
 def _distance_um(bone: Raster) -> Raster:
-    """Distance of every pixel from bone; 0 in it."""
-    free = (~bone.pixels.astype(bool)).astype(np.uint8)
-    if free.all():
-        return bone.with_pixels(np.full(bone.pixels.shape, np.inf, np.float32))
-    return bone.with_pixels(cv2.distanceTransform(free, cv2.DIST_L2, 5) * bone.um_per_px)
+    """Distance of every pixel from bone, or, negative, from what is not bone."""
+    inside = np.asarray(bone.pixels, bool)
+    if not inside.any():
+        return bone.with_pixels(np.full(inside.shape, np.inf, np.float32))
+    outwards, inwards = (
+        cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for mask in (~inside, inside)
+    )
+    return bone.with_pixels((outwards - inwards) * bone.um_per_px)
 
 
 def _sample(raster: Raster, points: Ring) -> NDArray[np.float32]:

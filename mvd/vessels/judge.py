@@ -96,12 +96,14 @@ def judge(found: Measured, rule: CountingRule, levels: StainLevels) -> Verdict:
 
 
 def judge_place(bone_distance_um: NDArray[np.float32], rule: CountingRule) -> Reason | None:
-    """Whether an object lies in bone or along its edge, from the distances of its outline's corners to bone."""
-    if float(np.mean(bone_distance_um == 0)) > 0.5:
+    """Whether an object lies in bone or along its edge, from the distances of its outline's corners to bone.
+
+    Distances are negative in bone. Stain on the surface may lie on either side of the edge that was found.
+    """
+    edge_um, distance_um = rule.bone_edge_um + OVERVIEW_UM_PER_PX, float(np.median(bone_distance_um))
+    if distance_um < -edge_um:
         return Reason.IN_BONE
-    if float(np.median(bone_distance_um)) <= rule.bone_edge_um + OVERVIEW_UM_PER_PX:
-        return Reason.BONE_EDGE
-    return None
+    return Reason.BONE_EDGE if distance_um <= edge_um else None
 
 
 def _above(value: float, limit: float) -> float:

@@ -98,7 +98,7 @@ def test_objects_in_bone_and_along_it_are_kept_with_the_reason():
     for vessel, before in zip(found, free, strict=True):
         if before.reason is not None:
             assert vessel.reason == before.reason, "what it is made of comes first"
-        elif vessel.bounds.x0_um > 130:
+        elif vessel.bounds.x0_um > 145:
             assert vessel.reason is Reason.IN_BONE
         elif vessel.bounds.x1_um < 110:
             assert vessel.reason is None
