@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,3 +135,20 @@ def test_a_protocol_chooses_the_shipped_model_none_or_its_own(folder: Path) -> N
     assert chosen_score("none", folder.parent) is None
     with pytest.raises(ModelError, match="no model to score by"):
         chosen_score("models/another", folder.parent)
+
+
+@pytest.mark.slow
+def test_an_installed_program_finds_its_model(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=REPO, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'installed')!r}); import mvd.models; "
+        "print(mvd.models.__file__, mvd.models.shipped_score().sha256)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    file, sha256 = done.stdout.split()
+    assert Path(file).is_relative_to(tmp_path)
+    assert sha256 == shipped_score().sha256
