@@ -192,6 +192,14 @@ def test_the_density_asked_for_is_the_density_found():
     assert found == pytest.approx(100.0, rel=0.06)
 
 
+def test_red_cells_come_only_when_asked_for_and_move_nothing_else():
+    spec = PhantomSpec(seed=6, width_um=300, height_um=300, um_per_px=0.5)
+    plain, bloody = truth_of(spec), truth_of(replace(spec, red_cells_per_mm2=100.0))
+    assert [v.kind for v in bloody if v.kind is Kind.RED_CELLS]
+    assert not [v.kind for v in plain if v.kind is Kind.RED_CELLS]
+    assert [v.outline.tolist() for v in bloody if v.kind is not Kind.RED_CELLS] == [v.outline.tolist() for v in plain]
+
+
 @pytest.mark.parametrize("kind", sorted(COUNTED))
 def test_pieces_of_one_wall_are_never_further_apart_than_the_rule_joins(kind):
     reach = CountingRule().join_gap_um

@@ -87,6 +87,20 @@ def haze(rng: np.random.Generator, style: WallStyle, ask: Ask) -> Sketch:
     return Sketch(fills=fills, clearing=0.0, outline=area, bed=0.0)
 
 
+def red_cells(rng: np.random.Generator, style: WallStyle, ask: Ask) -> Sketch:
+    """Red cells outside vessels, brown by their own peroxidase: even pale discs of 6 to 8 µm, apart or in heaps."""
+    size = ask.size_um or rng.uniform(14.0, 45.0)
+    count = max(2, round(rng.uniform(0.25, 0.8) * (size / 7.0) ** 2))
+    brown = rng.uniform(0.08, 0.45)
+    cells: list[Fill] = []
+    for x, y in rng.normal(0, 0.25 * size, (count, 2)).clip(-0.5 * size, 0.5 * size):
+        diameter = rng.uniform(5.8, 7.8)
+        disc = ring(rng, diameter, diameter * rng.uniform(0.75, 1.0), irregular=0.03) + (x, y)
+        cells.append(Fill(disc, brown * rng.uniform(0.8, 1.2), 0.25, grain=0.08, enters_outline=True))
+        cells.append(Fill(disc, rng.uniform(0.04, 0.1), 0.25, "golden", grain=0.05))
+    return Sketch(fills=tuple(cells), clearing=0.0, outline=ring(rng, size, size, irregular=0.05), bed=0.4)
+
+
 def bone_edge(rng: np.random.Generator, style: WallStyle, ask: Ask) -> Sketch:
     """Brown along the surface of bone; the path is laid by the caller along the bone."""
     path = curve(rng, ask.size_um or 40.0, bend=0.1)

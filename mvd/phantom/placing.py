@@ -33,6 +33,7 @@ MAKERS: dict[Kind, Maker] = {
     Kind.PIGMENT_BLACK: confounders.pigment_black,
     Kind.HAZE: confounders.haze,
     Kind.BONE_EDGE: confounders.bone_edge,
+    Kind.RED_CELLS: confounders.red_cells,
 }
 
 # Mean share of each counted kind; each specimen draws its own around these.
@@ -112,9 +113,9 @@ def _queue(spec: PhantomSpec, anatomy: Anatomy) -> list[Kind]:
     vessels = sorted(kinds, key=lambda k: k not in (Kind.BRANCHED, Kind.CAPILLARY_LONG, Kind.SINUSOID))
     level = ("easy", "typical", "hard").index(spec.difficulty)
     others: list[Kind] = []
-    for kind, rates in CONFOUNDERS_PER_MM2.items():
-        expected = rates[level] * spec.confounders * marrow_mm2
-        others += [kind] * int(stream(spec.seed, "number", str(kind)).poisson(expected))
+    per_mm2 = {kind: rates[level] * spec.confounders for kind, rates in CONFOUNDERS_PER_MM2.items()}
+    for kind, rate in (per_mm2 | {Kind.RED_CELLS: spec.red_cells_per_mm2}).items():
+        others += [kind] * int(stream(spec.seed, "number", str(kind)).poisson(rate * marrow_mm2))
     large = [k for k in others if k is Kind.LARGE_VESSEL]
     return large + vessels + [k for k in others if k is not Kind.LARGE_VESSEL]
 

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     PIGMENT_BLACK = "pigment_black"
     HAZE = "haze"
     BONE_EDGE = "bone_edge"
+    RED_CELLS = "red_cells"
 
 
 COUNTED = frozenset(
@@ -100,6 +101,9 @@ class PhantomSpec:
     bone_fraction: float | None = None
     confounders: float = 1.0
     """Multiplies the density of every kind that does not count; 0 is none."""
+    red_cells_per_mm2: float = 0.0
+    """Groups of red cells outside vessels whose own peroxidase has turned brown, per mm² of marrow; a stain whose
+    peroxidase was blocked has none."""
     tissue_edge: bool | None = None
     """Whether the section's edge crosses the picture."""
     objects: tuple[Placed, ...] = ()
