@@ -32,6 +32,7 @@ RIM = {
     "rim_inside_clear_share": 0.0,
 }  # fmt: skip
 GIANT = CELL | {"hull_diameter_um": 35.0, "outline_area_um2": 700.0, "edge_slope_per_um": 0.15}
+TINGE = {"core_h_od": NUCLEUS, "core_clear_share": 0.0, "hull_aspect": 0.5, "peak_dab_od": 0.3, "red_share": 0.5}
 
 JUDGED = {
     "a capillary": ({}, None),
@@ -39,8 +40,10 @@ JUDGED = {
     "dark brown over a nucleus": ({"red_share": 0.35, "dense_red_od": 0.8}, None),
     "pale brown over a nucleus": ({"red_share": 0.9, "dense_red_od": 0.3}, None),
     "a golden grain": ({"red_share": 0.1}, Reason.PIGMENT),
-    "a tinge of brown over a nucleus": ({"peak_dab_od": 0.3, "red_share": 0.5}, Reason.HAZE),
-    "a tinge of brown beside nuclei": ({"peak_dab_od": 0.3, "red_share": 0.4}, None),
+    "a tinge of brown over a nucleus": (TINGE, Reason.HAZE),
+    "a tinge of brown beside nuclei": (TINGE | {"red_share": 0.4}, None),
+    "a pale thin wall of bluish brown": (TINGE | {"core_h_od": 0.0}, None),
+    "strong brown over a nucleus": (TINGE | {"peak_dab_od": 0.8}, None),
     "a cloud of brown": ({"edge_slope_per_um": 0.05}, Reason.HAZE),
     "a lumen of 60 µm": ({"lumen_width_um": 60.0}, Reason.LARGE_VESSEL),
     "a lumen of just 50 µm": ({"lumen_width_um": 50.0}, None),
