@@ -200,12 +200,12 @@ def test_calibration_of_separate_kinds_stays_finite() -> None:
 @pytest.mark.parametrize(
     ("chances", "expected"),
     [
-        ([0.9] * 100, 0.03),  # never above that
-        ([0.02, *[0.9] * 100], 0.02),  # a hundred may not lose one
-        ([0.01, 0.02, *[0.9] * 998], 0.03),  # a thousand may lose two
-        ([0.01, 0.02, 0.025, *[0.9] * 997], 0.025),
-        ([0.0001, *[0.9] * 10], 0.001),
-        ([], 0.03),
+        ([0.9] * 100, 0.003),  # never above that
+        ([0.002, *[0.9] * 100], 0.002),  # a hundred may not lose one
+        ([0.002, 0.0021, *[0.9] * 998], 0.003),  # a thousand may lose two
+        ([0.002, 0.0021, 0.0025, *[0.9] * 997], 0.0025),
+        ([0.00001, *[0.9] * 10], 0.0001),
+        ([], 0.003),
     ],
 )
 def test_the_threshold_costs_one_vessel_in_five_hundred(chances: list[float], expected: float) -> None:
@@ -294,6 +294,7 @@ def test_the_shipped_model_is_made_whole(tmp_path: Path, monkeypatch: pytest.Mon
     """With two dozen quick sections instead of hundreds."""
     monkeypatch.setattr("mvd.training.shipped.SECTIONS", 12)
     monkeypatch.setattr("mvd.training.shipped.NEW_SECTIONS", 6)
+    monkeypatch.setattr("mvd.training.shipped.RED_CELL_SECTIONS", 3)
     monkeypatch.setattr("mvd.training.examples._SECTION_UM", 160.0)
     monkeypatch.setattr("mvd.training.shipped.race", lambda known: ())
     picture, boxes = tmp_path / "real.png", tmp_path / "boxes.csv"
@@ -305,10 +306,12 @@ def test_the_shipped_model_is_made_whole(tmp_path: Path, monkeypatch: pytest.Mon
     assert read_score(folder).sha256 == made.sha256
     card = Card.model_validate_json((folder / "card.json").read_bytes())
     assert list(card.validation["tried on"]) == [
-        "new easy sections", "new typical sections", "new hard sections", "all new sections", "real picture real.png",
+        "new easy sections", "new typical sections", "new hard sections", "all new sections",
+        "new sections with brown red cells", "real picture real.png",
     ]  # fmt: skip
     parts = [card.validation["tried on"][f"new {d} sections"]["vessels"] for d in ("easy", "typical", "hard")]
     assert sum(parts) == card.validation["tried on"]["all new sections"]["vessels"] > 0
+    assert card.validation["tried on"]["new sections with brown red cells"]["vessels"] > 0
     again = make_shipped(tmp_path / "again", workers=1, kept=tmp_path / "kept")
     assert again.sha256 == made.sha256
 

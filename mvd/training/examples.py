@@ -80,7 +80,7 @@ def phantom_specs(first_seed: int, number: int) -> tuple[PhantomSpec, ...]:
     """Sections to learn from: as the phantom draws them, and every second one over a wider range of looks.
 
     The ranges are those within which a count must hold: stained 0.4 to 1.6 times as strongly, glass from 0.8 of white,
-    blur to 1 µm, JPEG from quality 60, 0.2 to 0.6 µm/px.
+    blur to 1 µm, JPEG from quality 60, 0.2 to 0.6 µm/px. Those sections also have red cells that took the stain.
     """
     return tuple(_spec(first_seed + k, _DIFFICULTIES[k % len(_DIFFICULTIES)], wide=k % 2 == 1) for k in range(number))
 
@@ -104,6 +104,7 @@ def _spec(seed: int, difficulty: Difficulty, *, wide: bool) -> PhantomSpec:
         brightness=float(rng.uniform(0.8, 1.0)),
         blur_um=float(rng.uniform(0.2, 1.0)),
         jpeg_quality=int(rng.integers(60, 96)),
+        red_cells_per_mm2=float(rng.uniform(0, 24)),
     )
 
 
