@@ -90,7 +90,8 @@ ITEMS = (
     Item("bone-edge", "bone edge", 480, 506, side_um=100, scene="bone", reach_um=10),
     Item("in-bone", "in bone", 528, 420, scene="bone"),
     Item("large-red-cells", "large vessel with red cells", 390, 321, side_um=120, scene="bone", reach_um=45),
-    Item("wrong-bone-edge", "bone edge beside a notch", 579, 272, scene="bone", side_um=80, reach_um=5),
+    Item("wrong-red-cells", "brown red cells", *_at(0, 1), scene="bleeding"),
+    Item("wrong-golden", "golden pigment, pale", *_at(2, 1), scene="bleeding"),
 )
 
 _FIELD = Rect.square(400.0, 330.0, 150.0)
@@ -144,6 +145,14 @@ def _bone_spec() -> PhantomSpec:
     return replace(_rate_spec(504), objects=(inside,))
 
 
+def _bleeding_spec() -> PhantomSpec:
+    put = [("red_cells", _at(0, 1), 26, 15), ("pigment_golden", _at(2, 1), 15, 12)]
+    return PhantomSpec(
+        seed=9, width_um=600, height_um=500, um_per_px=UM_PER_PX, bone_fraction=0.0, tissue_edge=False,
+        objects=tuple(Placed(kind=k, x_um=x, y_um=y, size_um=size, variant=v) for k, (x, y), size, v in put),
+    )  # fmt: skip
+
+
 def _rate_spec(seed: int) -> PhantomSpec:
     return PhantomSpec(
         seed=seed, width_um=600, height_um=600, um_per_px=UM_PER_PX, confounders=2.0, bone_fraction=0.12,
@@ -155,12 +164,16 @@ def _rate_spec(seed: int) -> PhantomSpec:
 BLOTS: dict[str, tuple[Blot, ...]] = {
     "marrow": ((*_at(3, 1), 15.0, 2.5, 0.5), (*_at(7, 1), 10.0, 8.0, 0.9)),
     "bone": (),
+    "bleeding": (),
 }
+
+
+SCENES = {"marrow": _marrow_spec, "bone": _bone_spec, "bleeding": _bleeding_spec}
 
 
 @cache
 def _pixels(scene: str) -> Pixels:
-    pixels = make_phantom(_marrow_spec() if scene == "marrow" else _bone_spec()).image.pixels.astype(np.float64)
+    pixels = make_phantom(SCENES[scene]()).image.pixels.astype(np.float64)
     for x, y, radius, soft, density in BLOTS[scene]:
         disc = np.zeros(pixels.shape[:2], np.float32)
         cv2.circle(disc, (round(x / UM_PER_PX), round(y / UM_PER_PX)), round(radius / UM_PER_PX), 1.0, -1)

@@ -95,7 +95,7 @@ def red_cells(rng: np.random.Generator, style: WallStyle, ask: Ask) -> Sketch:
     cells: list[Fill] = []
     for x, y in rng.normal(0, 0.25 * size, (count, 2)).clip(-0.5 * size, 0.5 * size):
         diameter = rng.uniform(5.8, 7.8)
-        disc = ring(rng, diameter, diameter * rng.uniform(0.75, 1.0), irregular=0.03) + (x, y)
+        disc = ring(rng, diameter, diameter * rng.uniform(0.75, 1.0), irregular=0.03) + np.array([x, y])
         cells.append(Fill(disc, brown * rng.uniform(0.8, 1.2), 0.25, grain=0.08, enters_outline=True))
         cells.append(Fill(disc, rng.uniform(0.04, 0.1), 0.25, "golden", grain=0.05))
     return Sketch(fills=tuple(cells), clearing=0.0, outline=ring(rng, size, size, irregular=0.05), bed=0.4)
