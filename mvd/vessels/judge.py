@@ -24,6 +24,10 @@ _RED_SHARES = (0.6, 1.85)
 """Red over DAB density, against what most of the slide's stain has: below the first the brown is yellower than DAB
 (haemosiderin), above the second it is black. In simulated sections of drawn stain vectors 98 % of the vessels have 0.65
 to 1.6, two thirds of the haemosiderin less than 0.6, precipitate from 1.9."""
+_CLUMP_RED_SHARE, _CLUMP_ASPECT, _CLUMP_NUCLEAR_SHARE = 0.7, 0.4, 0.15
+"""Less yellow brown is still haemosiderin where it is a clump: no lumen, shorter over longer side above the second, and
+haematoxylin under it below the third of the slide's nuclear level. Of what the rule counted before, in sections of two
+simulators, that was 85 of 212 and 4 of 27 grains of haemosiderin, and 12 of 2190 and 13 of 942 vessels."""
 _BLACK_RED_OD = 0.45
 """Red OD that black reaches besides; faint brown over a nucleus has as high a share but not the density."""
 _HAZE_SLOPE_PER_UM = 0.10
@@ -120,7 +124,14 @@ def _pigment(found: Measured, levels: StainLevels) -> float:
         return -math.inf
     golden, black = (share * levels.red_share for share in _RED_SHARES)
     is_black = min(_above(found.red_share, black), _above(found.dense_red_od, _BLACK_RED_OD))
-    return max(_below(found.red_share, golden), is_black)
+    is_clump = -math.inf
+    if found.lumen_area_um2 == 0:
+        is_clump = min(
+            _below(found.red_share, _CLUMP_RED_SHARE * levels.red_share),
+            _above(found.hull_aspect, _CLUMP_ASPECT),
+            _below(found.appearance.h_od, _CLUMP_NUCLEAR_SHARE * levels.nuclear),
+        )
+    return max(_below(found.red_share, golden), is_clump, is_black)
 
 
 def _tinge(found: Measured, levels: StainLevels) -> float:

@@ -22,8 +22,9 @@ def capillary(**changes: object) -> Measured:
     """A capillary cut across, 12 µm wide with a lumen of 8 µm, changed as asked."""
     (ring,) = Drawing.blank().ring(50, 50, 12).measured()
     rim = {k.removeprefix("rim_"): v for k, v in changes.items() if k.startswith("rim_")}
-    rest = {k: v for k, v in changes.items() if not k.startswith("rim_")}
-    return replace(ring, **rest, rim=replace(ring.rim, **rim))
+    under = {k.removeprefix("under_"): v for k, v in changes.items() if k.startswith("under_")}
+    rest = {k: v for k, v in changes.items() if not k.startswith(("rim_", "under_"))}
+    return replace(ring, **rest, rim=replace(ring.rim, **rim), appearance=replace(ring.appearance, **under))
 
 
 CELL = {"hull_diameter_um": 10.0, "hull_aspect": 0.9, "core_h_od": NUCLEUS, "core_clear_share": 0.0}
@@ -33,6 +34,10 @@ RIM = {
 }  # fmt: skip
 GIANT = CELL | {"hull_diameter_um": 35.0, "outline_area_um2": 700.0, "edge_slope_per_um": 0.15}
 TINGE = {"core_h_od": NUCLEUS, "core_clear_share": 0.0, "hull_aspect": 0.5, "peak_dab_od": 0.3, "red_share": 0.5}
+CLUMP = {
+    "red_share": 0.65 * (LEVELS.red_share or 0), "lumen_area_um2": 0.0, "area_um2": 60.0, "hull_aspect": 0.6,
+    "under_h_od": 0.0,
+}  # fmt: skip
 
 JUDGED = {
     "a capillary": ({}, None),
@@ -40,6 +45,11 @@ JUDGED = {
     "dark brown over a nucleus": ({"red_share": 0.35, "dense_red_od": 0.8}, None),
     "pale brown over a nucleus": ({"red_share": 0.9, "dense_red_od": 0.3}, None),
     "a golden grain": ({"red_share": 0.1}, Reason.PIGMENT),
+    "a yellowish clump without a nucleus": (CLUMP, Reason.PIGMENT),
+    "a yellowish clump with a nucleus": (CLUMP | {"under_h_od": NUCLEUS}, None),
+    "a yellowish wall round a lumen": (CLUMP | {"lumen_area_um2": 20.0}, None),
+    "a yellowish capillary cut along": (CLUMP | {"hull_aspect": 0.3}, None),
+    "a clump as brown as the walls": (CLUMP | {"red_share": LEVELS.red_share}, None),
     "a tinge of brown over a nucleus": (TINGE, Reason.HAZE),
     "a tinge of brown beside nuclei": (TINGE | {"red_share": 0.4}, None),
     "a pale thin wall of bluish brown": (TINGE | {"core_h_od": 0.0}, None),
