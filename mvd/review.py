@@ -219,7 +219,8 @@ def recounted(
 ) -> tuple[tuple[SpecimenRow, Status], ...]:
     """The reviewed row of each specimen that the observer has begun, with the review's status; in the order given."""
     found = (read_review(results, reviews, specimen=name, observer=observer) for name in specimens)
-    return tuple((reviewed_row(opened), opened.review.status) for opened in found if opened and opened.log.corrections)
+    begun = (opened for opened in found if opened and opened.review.status != "not begun")
+    return tuple((reviewed_row(opened), opened.review.status) for opened in begun)
 
 
 def field_at(
