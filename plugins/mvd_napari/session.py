@@ -12,8 +12,11 @@ from enum import StrEnum, auto
 from pathlib import Path
 
 from mvd.corrections import Decision, Review, ReviewedObject, Status, decide
+from mvd.corrections.shapes import NOMINAL_DIAMETER_UM
 from mvd.errors import CorrectionError, MvdError
 from mvd.geometry import Rect, Ring
+from mvd.manifest import Specimen
+from mvd.protocol import Protocol
 from mvd.reading import Reading, is_unblinded, open_reading, reading_status, readings, unblind
 from mvd.review import OpenReview, observer_name, take
 from mvd.store.log import REVIEWS_FOLDER
@@ -86,6 +89,11 @@ class Session:
         return self._tally[1]
 
     @property
+    def measured_protocol(self) -> Protocol:
+        """That by which the open specimen was measured."""
+        return self._open().measured.protocol
+
+    @property
     def rect(self) -> Rect | None:
         """The field in view."""
         return self.review.fields[self.field].field.rect if self.opened and self.field else None
@@ -94,6 +102,10 @@ class Session:
     def target(self) -> tuple[str, ...]:
         """What a key acts on: the chosen objects, else the one under the pointer."""
         return self.chosen or ((self.pointed,) if self.pointed else ())
+
+    def specimen_of(self, reading: Reading) -> Specimen:
+        """Its row of the manifest."""
+        return next(one for one in self.study.manifest.specimens if one.specimen == reading.specimen)
 
     def near(self) -> tuple[ReviewedObject, ...]:
         """The objects of the field in view and round it."""
@@ -110,7 +122,7 @@ class Session:
     def _moments(self) -> Iterator[Moment]:
         if self.busy:
             yield Moment.BUSY
-        if self.opened is None:
+        if self.opened is None or self.busy:
             return
         if self.mode is not Mode.LOOK:
             yield Moment.PLACING if self.mode is Mode.PLACE else Moment.DRAWING
@@ -194,7 +206,7 @@ class Session:
 
     def next_doubtful(self) -> str | None:
         """Go to the next object that the program is not sure of, and choose it; None where there is none left."""
-        found = doubtful_objects(self.review, self._open().measured.protocol)
+        found = doubtful_objects(self.review, self.measured_protocol)
         fields = list(self.review.fields)
         if not found or self.field is None:
             return None
@@ -215,24 +227,38 @@ class Session:
         else:
             self.chosen = (*self.chosen, name)
 
+    def choose_at(self, x_um: float, y_um: float) -> None:
+        """Choose the object at a place, or let it go."""
+        name = self.at(x_um, y_um)
+        if name is None:
+            raise CorrectionError("there is no object here to choose")
+        self.choose(name)
+
     # Deciding
 
     def take(self, decision: Decision, *, why: str = "") -> None:
         """One decision: on the disk when this returns. A review that is not begun begins with it."""
-        opened = self._begun()
+        opened = self.begun()
         self._keep(take(opened, decision, why=why))
 
     def click(self, x_um: float, y_um: float) -> None:
         """Add a vessel, or turn what is there: reject what counts, count what does not."""
         name = self.at(x_um, y_um)
+        if name is None and not self._shows(x_um, y_um):
+            raise CorrectionError(f"this is outside field {self.field}, and vessels are counted in fields")
         if name is None and self.review.hidden:
-            self.take(decide.mark(self._begun().review, x_um, y_um))
+            self.take(decide.mark(self.begun().review, x_um, y_um))
         elif name is None:
-            self.take(decide.add_point(self._begun().review, x_um, y_um))
+            self.take(decide.add_point(self.begun().review, x_um, y_um))
         elif self.review.objects[name].vessel.accepted:
             self.reject((name,))
         else:
             self.accept((name,))
+
+    def _shows(self, x_um: float, y_um: float) -> bool:
+        """Whether a vessel here can belong to the field in view: it touches it, if it is as large as a click makes it."""
+        near = self.rect.expanded(NOMINAL_DIAMETER_UM / 2) if self.rect else None
+        return near is not None and near.x0_um <= x_um <= near.x1_um and near.y0_um <= y_um <= near.y1_um
 
     def accept(self, names: Sequence[str]) -> None:
         for name in names:
@@ -248,16 +274,16 @@ class Session:
         self.chosen = ()
 
     def merge(self, names: Sequence[str]) -> None:
-        self.take(decide.merge(self._begun().review, names))
+        self.take(decide.merge(self.begun().review, names))
         self.chosen = ()
 
     def split(self, name: str, line: Ring) -> None:
-        self.take(decide.split(self._begun().review, name, line=line))
+        self.take(decide.split(self.begun().review, name, line=line))
         self.chosen = ()
 
     def outline(self, ring: Ring, name: str | None) -> None:
         """Another outline for an object, or without one a new vessel."""
-        review = self._begun().review
+        review = self.begun().review
         self.take(decide.redraw(review, name, ring) if name else decide.add_outline(review, ring))
         self.chosen = ()
 
@@ -291,7 +317,7 @@ class Session:
             raise CorrectionError("no specimen is open; choose one from the list")
         return self.opened
 
-    def _begun(self) -> OpenReview:
+    def begun(self) -> OpenReview:
         """The open review, begun: what is decided next carries the number that follows."""
         if self._open().review.status == "not begun":
             self._keep(take(self._open(), decide.begin()))
