@@ -42,8 +42,11 @@ CHOSEN_COLOUR, PENCIL_COLOUR = "#ffffff", "#ffffff"
 OTHER_FIELDS_COLOUR = "#1e3ca0"
 """As the fields on the overview pictures."""
 
-_DASHED = frozenset({Standing.REJECTED, Standing.NEAR_REJECTED})
-_DASH_UM = 3.0
+_DASH_UM = {Standing.REJECTED: 2.0, Standing.NEAR_REJECTED: 2.0, Standing.LEFT_OUT: 6.0}
+"""Outlines of what is not in the count are dashed, as in the field pictures; the others are whole."""
+_SIGNED = frozenset({Standing.ADDED, Standing.NEAR_COUNTED, Standing.NEAR_REJECTED})
+"""What gets a sign beside its outline."""
+_BESIDE_UM = 3.0
 
 Segments = NDArray[np.float64]
 """(n, 2, 2): start and way of each, y, x in µm."""
@@ -67,7 +70,8 @@ class Canvas:
         self.image: Image | None = None
         self._hand = hand
         self._drawing = False
-        self.involved = self._lines("Involved area", 4.0)
+        self.involved = self._lines("Involved area", 2.0)
+        self.other_fields = self._lines("Other fields", 0.7)
         self.frame = self._lines("Field", 1.2)
         self.outlines = self._lines("Outlines", OUTLINE_UM)
         self.points = Points(
@@ -122,17 +126,21 @@ class Canvas:
         objects, counted = (session.near() if marks else ()), session.tally.counted
         hidden = session.review.hidden  # an outline would tell that the program found it
         lines = vessel_outlines(objects, counted=counted) if outlines and not hidden else None
-        self._show_points(objects, counted, rejected_only=lines is not None)
+        self._show_points(objects, counted, beside=lines is not None)
         self._draw(self.outlines, *_styled(lines, objects, counted) if lines else ((), ()))
         self.show_chosen(session)
         self._show_fields(session)
 
-    def _show_points(self, objects: Sequence[ReviewedObject], counted: frozenset[str], *, rejected_only: bool) -> None:
-        """Points for all, or, where outlines are drawn, for what its outline does not tell enough of."""
-        plain = (Standing.COUNTED,) if rejected_only else ()
-        found = vessel_points([one for one in objects if standing(one, counted) not in plain], counted=counted)
-        self.points.data = found.data
-        if len(found.data):
+    def _show_points(self, objects: Sequence[ReviewedObject], counted: frozenset[str], *, beside: bool) -> None:
+        """Points for all; beside outlines only for what the line does not tell, and next to it."""
+        shown = [one for one in objects if not beside or standing(one, counted) in _SIGNED]
+        found = vessel_points(shown, counted=counted)
+        if beside and shown:
+            corners = [one.vessel.bounds for one in shown]
+            self.points.data = np.array([(box.y0_um - _BESIDE_UM, box.x1_um + _BESIDE_UM) for box in corners])
+        else:
+            self.points.data = found.data
+        if shown:
             self.points.symbol = list(found.symbols)
             self.points.face_color = np.array([_rgba(colour) for colour in found.colours])
             self.points.size = np.array(found.sizes_um)
@@ -150,14 +158,15 @@ class Canvas:
 
     def _show_fields(self, session: Session) -> None:
         border = session.measured_protocol.fields.border
-        drawn: list[NDArray[np.float64]] = []
-        colours: list[str] = []
-        for name, one in session.review.fields.items():
-            lines = frame_lines(one.field, border=border if name == session.field else "centre")
-            for places, kind, colour in zip(lines.data, lines.kinds, lines.colours, strict=True):
-                drawn.append(_closed(places) if kind == "polygon" else places)
-                colours.append(colour)
-        self._draw(self.frame, drawn, colours)
+        for layer, here in ((self.other_fields, False), (self.frame, True)):
+            fields = [one.field for name, one in session.review.fields.items() if (name == session.field) is here]
+            parts = [frame_lines(field, border=border if here else "centre") for field in fields]
+            drawn = [
+                _closed(places) if kind == "polygon" else places
+                for lines in parts
+                for places, kind in zip(lines.data, lines.kinds, strict=True)
+            ]
+            self._draw(layer, drawn, [colour for lines in parts for colour in lines.colours])
 
     def show_involved(self, involved: Iterable[Polygon]) -> None:
         """The involved area's outline."""
@@ -191,15 +200,15 @@ class Canvas:
     def go_to(self, rect: Rect, around: float = AROUND) -> None:
         """Fill the canvas with a rectangle."""
         size = self.native.size()
-        self.viewer.camera.center = (0.0, (rect.y0_um + rect.y1_um) / 2, (rect.x0_um + rect.x1_um) / 2)
+        self.viewer.scene.camera.center = (0.0, (rect.y0_um + rect.y1_um) / 2, (rect.x0_um + rect.x1_um) / 2)
         zoom = min(size.width() / rect.width_um, size.height() / rect.height_um) / around
         if math.isfinite(zoom) and zoom > 0:
-            self.viewer.camera.zoom = zoom
+            self.viewer.scene.camera.zoom = zoom
 
     def set_mode(self, mode: Mode) -> None:
         """What a drag does: move the section, or draw."""
         self._drawing = mode in (Mode.LINE, Mode.OUTLINE, Mode.INVOLVED)
-        self.viewer.camera.mouse_pan = not self._drawing
+        self.viewer.scene.camera.mouse_pan = not self._drawing
         self.show_pencil(())
 
     # The mouse
@@ -239,7 +248,8 @@ def _styled(
     colours: list[str] = []
     for places, colour, one in zip(lines.data, lines.colours, objects, strict=True):
         ring = _closed(places)
-        parts = _dashes(ring, _DASH_UM) if standing(one, counted) in _DASHED else [ring]
+        dash_um = _DASH_UM.get(standing(one, counted))
+        parts = _dashes(ring, dash_um) if dash_um else [ring]
         drawn += parts
         colours += [colour] * len(parts)
     return drawn, colours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,8 @@ class Keyboard(QObject):
 
     def close(self) -> None:
         for widget in self._widgets:
-            widget.removeEventFilter(self)
+            with contextlib.suppress(RuntimeError):  # it is gone already, and its filters with it
+                widget.removeEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  (Qt's name)
         """Qt's hook: whether the event goes no further."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeyEvent
@@ -84,7 +85,7 @@ class Panel(QWidget):
         self.setMinimumWidth(WIDTH_PX)
         self.setMaximumWidth(round(WIDTH_PX * 1.4))
         self._pressed = pressed
-        self.fields: dict[str, QPushButton] = {}
+        self.fields: dict[str, FieldButton] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 14)
         column.setSpacing(10)
@@ -93,8 +94,9 @@ class Panel(QWidget):
         self._add_object(column)
         self._add_buttons(column)
         self._add_list(column)
-        self.question = Question(self)
+        self.question = Question(self, in_place_of=(self.list_title, self.specimens))
         column.addWidget(self.question)
+        column.addStretch(0)
         self._add_foot(column)
 
     def _add_head(self, column: QVBoxLayout) -> None:
@@ -162,6 +164,8 @@ class Panel(QWidget):
         column.addWidget(self.note)
         self.help = _label("help", wraps=True)
         self.help.setTextFormat(Qt.TextFormat.RichText)
+        self.help.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.help.setFixedHeight(_HELP_PX)
         column.addWidget(self.help)
         self.show_progress(None)
 
@@ -191,17 +195,10 @@ class Panel(QWidget):
                 button.deleteLater()
             self.fields = {face.name: self._field_button(face.name, place) for place, face in enumerate(faces)}
         for face in faces:
-            button = self.fields[face.name]
-            button.setText(f"{face.name}{' •' if face.doubtful else ''}\n{face.count}")
-            button.setToolTip(face.hint)
-            for name, value in (("present", face.present), ("leftOut", face.left_out)):
-                button.setProperty(name, value)
-            button.style().unpolish(button)
-            button.style().polish(button)
+            self.fields[face.name].show_face(face)
 
-    def _field_button(self, name: str, place: int) -> QPushButton:
-        button = _button("", lambda: self._pressed.field(name), "field")
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    def _field_button(self, name: str, place: int) -> FieldButton:
+        button = FieldButton(name, lambda: self._pressed.field(name))
         self._grid.addWidget(button, place // FIELDS_IN_A_ROW, place % FIELDS_IN_A_ROW)
         return button
 
@@ -218,15 +215,12 @@ class Panel(QWidget):
 
     def show_note(self, text: str, *, wrong: bool = False) -> None:
         self.note.setText(text)
-        self.note.setProperty("wrong", wrong)
-        self.note.style().unpolish(self.note)
-        self.note.style().polish(self.note)
+        _styled(self.note, wrong=wrong)
         self.note.setVisible(bool(text))
 
-    def show_help(self, keys: Sequence[tuple[str, str]]) -> None:
-        """Keys with what they do."""
-        rich = (f"<b>{_escaped(key)}</b>&nbsp;{_escaped(says).replace(' ', '&nbsp;')}" for key, says in keys)
-        self.help.setText(" &nbsp;&nbsp; ".join(rich))
+    def show_help(self, keys: Sequence[tuple[str, str]], reasons: Sequence[tuple[str, str]] = ()) -> None:
+        """Keys with what they do; below them the reasons, where one can be given."""
+        self.help.setText(_in_columns(keys) + (_in_columns(reasons) if reasons else ""))
 
     def show_progress(self, part: tuple[int, int] | None) -> None:
         """How far something is; None where nothing is being waited for."""
@@ -237,19 +231,48 @@ class Panel(QWidget):
             self.progress.setValue(part[0])
 
 
+class FieldButton(QPushButton):
+    """A field: its name small, its count large, a sign where something in it is doubtful."""
+
+    def __init__(self, name: str, press: Callable[[], None]) -> None:
+        super().__init__()
+        self.setObjectName("field")
+        self.setFocusPolicy(_NO_FOCUS)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(_FIELD_PX)
+        self.clicked.connect(lambda _=False: press())
+        self._name, self.count = _label("fieldName"), _label("fieldCount")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 6, 0, 8)
+        column.setSpacing(0)
+        for label in (self._name, self.count):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
+            column.addWidget(label)
+        self._name.setText(name)
+
+    def show_face(self, face: FieldFace) -> None:
+        self._name.setText(f"{face.name} {DOUBTFUL_SIGN}" if face.doubtful else face.name)
+        self.count.setText(face.count)
+        self.setToolTip(face.hint)
+        for widget in (self, self._name, self.count):
+            _styled(widget, present=face.present, leftOut=face.left_out)
+
+
 class Question(QFrame):
     """A question in the panel itself: a line to fill in, some answers to press."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, in_place_of: Sequence[QWidget]) -> None:
         super().__init__(parent)
         self.setObjectName("question")
+        self._others = in_place_of
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 10)
         self.text = _label("asked", wraps=True)
         self.line = _Line(lambda: self._answer(self.line.text()))
         column.addWidget(self.text)
         column.addWidget(self.line)
-        self._answers = QVBoxLayout()
+        self._answers = QGridLayout()
         column.addLayout(self._answers)
         self._then: Callable[[str], None] | None = None
         self._back_to: QWidget | None = None
@@ -294,7 +317,7 @@ class Question(QFrame):
         self._add("Cancel", self.close_it)
         self.line.setVisible(line is not None)
         self.line.setText(line or "")
-        self.show()
+        self._swap(asked=True)
         if line is not None:
             self.line.setFocus()
             self.line.selectAll()
@@ -304,16 +327,22 @@ class Question(QFrame):
         self._then = None
         for button in self.buttons:
             self._answers.removeWidget(button)
+            button.hide()
             button.deleteLater()
         self.buttons = []
-        self.hide()
+        self._swap(asked=False)
         if self._back_to is not None:
             self._back_to.setFocus()
 
     def _add(self, text: str, press: Callable[[], None]) -> None:
-        button = _button(text, press)
+        button, place = _button(text, press), len(self.buttons)
         self.buttons.append(button)
-        self._answers.addWidget(button)
+        self._answers.addWidget(button, place // 2, place % 2)
+
+    def _swap(self, *, asked: bool) -> None:
+        self.setVisible(asked)
+        for widget in self._others:
+            widget.setVisible(not asked)
 
     def _answer(self, answer: str) -> None:
         then = self._then
@@ -337,8 +366,12 @@ class _Line(QLineEdit):
         super().keyPressEvent(event)
 
 
-_OBJECT_PX = 86
-"""Two lines, of which the second may wrap: the same height whatever is under the pointer, so that nothing jumps."""
+DOUBTFUL_SIGN = "?"
+
+_FIELD_PX = 62
+_OBJECT_PX = 92
+_HELP_PX = 232
+"""The same heights whatever is under the pointer, so that nothing jumps: both lines may wrap; keys and reasons fit."""
 
 
 def _label(name: str, *, wraps: bool = False) -> QLabel:
@@ -346,6 +379,7 @@ def _label(name: str, *, wraps: bool = False) -> QLabel:
     label.setObjectName(name)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(wraps)
+    label.setIndent(0)
     return label
 
 
@@ -355,6 +389,30 @@ def _button(text: str, press: Callable[[], None], name: str = "plain") -> QPushB
     button.setFocusPolicy(_NO_FOCUS)
     button.clicked.connect(lambda _=False: press())
     return button
+
+
+def _in_columns(pairs: Sequence[tuple[str, str]]) -> str:
+    """Two columns, read downwards."""
+    half = (len(pairs) + 1) // 2
+    rows = zip_longest(pairs[:half], pairs[half:], fillvalue=("", ""))
+    cells = "".join(f"<tr>{''.join(_cell(*pair) for pair in row)}</tr>" for row in rows)
+    return f'<table cellspacing="0" cellpadding="1" width="100%">{cells}</table>'
+
+
+def _cell(key: str, says: str) -> str:
+    return f'<td width="50%"><b>{_escaped(key)}</b>&nbsp; {_escaped(says)}</td>'
+
+
+def _styled(widget: QWidget, **properties: bool) -> None:
+    """Give a widget properties that the style sheet looks at."""
+    if all(widget.property(name) == value for name, value in properties.items()):
+        return
+    for name, value in properties.items():
+        widget.setProperty(name, value)
+    style = widget.style()
+    if style is not None:
+        style.unpolish(widget)
+        style.polish(widget)
 
 
 def _escaped(text: str) -> str:
