@@ -1,7 +1,8 @@
 """The command line: parse and call.
 
 app        the commands
-train      one of them, in a file of its own
+review     one of them, in a file of its own: the observer's desk
+train      another
 progress   what is told while a study runs
 screen     results as text and tables
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mvd.cli.review import review
 from mvd.cli.train import train
 from mvd.rules import rule_names
 
@@ -220,4 +221,5 @@ def phantom(
     typer.echo(f"wrote {len(names)} sections to {out}; measure them with: mvd run {out}")
 
 
+app.command()(review)
 app.command()(train)

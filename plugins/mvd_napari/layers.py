@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import shapely
@@ -64,8 +64,7 @@ LOOKS = MappingProxyType(
     }
 )
 """Shape and colour both tell them apart. Cyan, white and yellow are those of the field pictures (`mvd.report.pens`);
-the rest was chosen so that all pairs stay apart for eyes without red, green or blue cones, and from brown and blue stain
-(measured in tests/napari/test_layers.py)."""
+all pairs stay apart for eyes without red, green or blue cones (measured in tests/napari/test_layers.py)."""
 
 RIM = "#101820"
 """Dark round every point: seen on glass."""

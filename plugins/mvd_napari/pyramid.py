@@ -82,12 +82,13 @@ class LazyLevel:
         rows, columns = (_span(one, size) for one, size in zip(wanted[:2], self.shape[:2], strict=True))
         if 3 * (rows[1] - rows[0]) * (columns[1] - columns[0]) > WHOLE_BYTES:
             raise SlideError(
-                f"{self.shape[1]} × {self.shape[0]} pixels are too many to read at once; take a part, or a coarser level"
+                f"{self.shape[1]} × {self.shape[0]} pixels are too many for one read; take a part, or a coarser level"
             )
         pixels = self.reader.read(self._factor, rows, columns)
-        return pixels[_within(wanted[0], rows), _within(wanted[1], columns), wanted[2]]
+        part: Pixels = pixels[_within(wanted[0], rows), _within(wanted[1], columns), wanted[2]]
+        return part
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:, :], dtype)
 
     def __repr__(self) -> str:

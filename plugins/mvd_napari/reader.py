@@ -25,7 +25,10 @@ from mvd_napari.layers import (
 )
 from mvd_napari.pyramid import image_layer
 
-SLIDE_SUFFIXES = frozenset(".bif .czi .dcm .jpeg .jpg .mrxs .ndpi .png .scn .svs .svslide .tif .tiff .vms .vmu".split())
+SLIDE_SUFFIXES = frozenset(
+    {".bif", ".czi", ".dcm", ".jpeg", ".jpg", ".mrxs", ".ndpi", ".png", ".scn", ".svs", ".svslide", ".tif", ".tiff"}
+    | {".vms", ".vmu"}
+)
 """Of the formats that `mvd.slide` reads. napari asks by name; what a file really holds is told when it is opened."""
 
 Reader = Callable[[str | Sequence[str]], list[LayerTuple]]
@@ -69,7 +72,7 @@ def show_scale_bar() -> None:
 
     viewer = current_viewer()
     if viewer is not None:
-        viewer.scale_bar.visible = True
+        viewer.canvas.overlays.scale_bar.visible = True
 
 
 def _results(path: str | Sequence[str]) -> list[LayerTuple]:
