@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mvd.cli.audit import audit
+from mvd.cli.recount import recount
 from mvd.cli.train import train
 from mvd.rules import rule_names
 
@@ -220,4 +222,6 @@ def phantom(
     typer.echo(f"wrote {len(names)} sections to {out}; measure them with: mvd run {out}")
 
 
+app.command()(recount)
+app.command()(audit)
 app.command()(train)
