@@ -1,0 +1,361 @@
+"""The dock widget as it looks: it shows what it is given and says what was pressed. It knows nothing of a review.
+
+Nothing in it takes the keyboard but an open question: the keys stay with the section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mvd_napari.style import SHEET, WIDTH_PX
+
+FIELDS_IN_A_ROW = 5
+
+_NO_FOCUS = Qt.FocusPolicy.NoFocus
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFace:
+    """One field's button."""
+
+    name: str
+    count: str
+    hint: str
+    present: bool
+    left_out: bool
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Everything that the panel shows of a specimen."""
+
+    title: str
+    status: str
+    mvd: str
+    unit: str
+    sure: str
+    fields: tuple[FieldFace, ...]
+    object_words: tuple[str, str]
+    can_undo: bool
+    can_redo: bool
+    finish: str
+    """What the big button does now; empty where there is nothing to finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What is called when something is pressed."""
+
+    field: Callable[[str], None]
+    specimen: Callable[[int], None]
+    undo: Callable[[], None]
+    redo: Callable[[], None]
+    finish: Callable[[], None]
+    cancel: Callable[[], None]
+
+
+class Panel(QWidget):
+    """The desk's dock."""
+
+    def __init__(self, pressed: Pressed, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("desk")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
+        self.setStyleSheet(SHEET)
+        self.setMinimumWidth(WIDTH_PX)
+        self.setMaximumWidth(round(WIDTH_PX * 1.4))
+        self._pressed = pressed
+        self.fields: dict[str, QPushButton] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 16, 18, 14)
+        column.setSpacing(10)
+        self._add_head(column)
+        self._add_fields(column)
+        self._add_object(column)
+        self._add_buttons(column)
+        self._add_list(column)
+        self.question = Question(self)
+        column.addWidget(self.question)
+        self._add_foot(column)
+
+    def _add_head(self, column: QVBoxLayout) -> None:
+        row = QHBoxLayout()
+        self.title, self.status = _label("title"), _label("status")
+        row.addWidget(self.title, 1)
+        row.addWidget(self.status, 0, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+        column.addLayout(row)
+        row = QHBoxLayout()
+        self.mvd, self.unit = _label("mvd"), _label("unit")
+        row.addWidget(self.mvd)
+        row.addWidget(self.unit, 1, Qt.AlignmentFlag.AlignBottom)
+        column.addLayout(row)
+        self.sure = _label("sure", wraps=True)
+        column.addWidget(self.sure)
+
+    def _add_fields(self, column: QVBoxLayout) -> None:
+        self._grid = QGridLayout()
+        self._grid.setSpacing(6)
+        column.addLayout(self._grid)
+
+    def _add_object(self, column: QVBoxLayout) -> None:
+        box = QFrame()
+        box.setObjectName("object")
+        inner = QVBoxLayout(box)
+        inner.setContentsMargins(10, 8, 10, 8)
+        inner.setSpacing(2)
+        self.object_stands, self.object_measures = _label("stands", wraps=True), _label("measures", wraps=True)
+        inner.addWidget(self.object_stands)
+        inner.addWidget(self.object_measures)
+        inner.addStretch(1)
+        box.setFixedHeight(_OBJECT_PX)
+        column.addWidget(box)
+
+    def _add_buttons(self, column: QVBoxLayout) -> None:
+        row = QHBoxLayout()
+        self.undo, self.redo = _button("Undo", self._pressed.undo), _button("Do again", self._pressed.redo)
+        row.addWidget(self.undo)
+        row.addWidget(self.redo)
+        column.addLayout(row)
+        self.finish = _button("Finish", self._pressed.finish, "finish")
+        column.addWidget(self.finish)
+
+    def _add_list(self, column: QVBoxLayout) -> None:
+        self.list_title = _label("listTitle")
+        column.addWidget(self.list_title)
+        self.specimens = QListWidget()
+        self.specimens.setFocusPolicy(_NO_FOCUS)
+        self.specimens.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.specimens.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.specimens.itemClicked.connect(lambda item: self._pressed.specimen(self.specimens.row(item)))
+        self.specimens.setMinimumHeight(110)
+        column.addWidget(self.specimens, 1)
+
+    def _add_foot(self, column: QVBoxLayout) -> None:
+        row = QHBoxLayout()
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.cancel = _button("Cancel", self._pressed.cancel)
+        row.addWidget(self.progress, 1)
+        row.addWidget(self.cancel)
+        column.addLayout(row)
+        self.note = _label("note", wraps=True)
+        self.note.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.note)
+        self.help = _label("help", wraps=True)
+        self.help.setTextFormat(Qt.TextFormat.RichText)
+        column.addWidget(self.help)
+        self.show_progress(None)
+
+    # Showing
+
+    def show_face(self, face: Face) -> None:
+        self.title.setText(face.title)
+        self.status.setText(face.status)
+        self.mvd.setText(face.mvd)
+        self.unit.setText(face.unit)
+        self.sure.setText(face.sure)
+        self._show_fields(face.fields)
+        self.show_object(face.object_words)
+        self.undo.setEnabled(face.can_undo)
+        self.redo.setEnabled(face.can_redo)
+        self.finish.setText(face.finish or "Finish")
+        self.finish.setEnabled(bool(face.finish))
+
+    def show_object(self, words: tuple[str, str]) -> None:
+        self.object_stands.setText(words[0])
+        self.object_measures.setText(words[1])
+
+    def _show_fields(self, faces: Sequence[FieldFace]) -> None:
+        if list(self.fields) != [face.name for face in faces]:
+            for button in self.fields.values():
+                self._grid.removeWidget(button)
+                button.deleteLater()
+            self.fields = {face.name: self._field_button(face.name, place) for place, face in enumerate(faces)}
+        for face in faces:
+            button = self.fields[face.name]
+            button.setText(f"{face.name}{' •' if face.doubtful else ''}\n{face.count}")
+            button.setToolTip(face.hint)
+            for name, value in (("present", face.present), ("leftOut", face.left_out)):
+                button.setProperty(name, value)
+            button.style().unpolish(button)
+            button.style().polish(button)
+
+    def _field_button(self, name: str, place: int) -> QPushButton:
+        button = _button("", lambda: self._pressed.field(name), "field")
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._grid.addWidget(button, place // FIELDS_IN_A_ROW, place % FIELDS_IN_A_ROW)
+        return button
+
+    def show_specimens(self, title: str, rows: Sequence[str], present: int | None) -> None:
+        self.list_title.setText(title)
+        while self.specimens.count() > len(rows):
+            self.specimens.takeItem(self.specimens.count() - 1)
+        for number, text in enumerate(rows):
+            if number == self.specimens.count():
+                self.specimens.addItem(QListWidgetItem())
+            self.specimens.item(number).setText(text)
+        if present is not None:
+            self.specimens.setCurrentRow(present)
+
+    def show_note(self, text: str, *, wrong: bool = False) -> None:
+        self.note.setText(text)
+        self.note.setProperty("wrong", wrong)
+        self.note.style().unpolish(self.note)
+        self.note.style().polish(self.note)
+        self.note.setVisible(bool(text))
+
+    def show_help(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Keys with what they do."""
+        rich = (f"<b>{_escaped(key)}</b>&nbsp;{_escaped(says).replace(' ', '&nbsp;')}" for key, says in keys)
+        self.help.setText(" &nbsp;&nbsp; ".join(rich))
+
+    def show_progress(self, part: tuple[int, int] | None) -> None:
+        """How far something is; None where nothing is being waited for."""
+        for widget in (self.progress, self.cancel):
+            widget.setVisible(part is not None)
+        if part is not None:
+            self.progress.setRange(0, part[1])
+            self.progress.setValue(part[0])
+
+
+class Question(QFrame):
+    """A question in the panel itself: a line to fill in, some answers to press."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("question")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 10, 12, 10)
+        self.text = _label("asked", wraps=True)
+        self.line = _Line(lambda: self._answer(self.line.text()))
+        column.addWidget(self.text)
+        column.addWidget(self.line)
+        self._answers = QVBoxLayout()
+        column.addLayout(self._answers)
+        self._then: Callable[[str], None] | None = None
+        self._back_to: QWidget | None = None
+        self.buttons: list[QPushButton] = []
+        self.hide()
+
+    @property
+    def is_open(self) -> bool:
+        return self._then is not None
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there is one to press, beside Cancel."""
+        return len(self.buttons) > 1
+
+    def press_first(self) -> None:
+        self.buttons[0].click()
+
+    def ask(
+        self,
+        text: str,
+        then: Callable[[str], None],
+        *,
+        answers: Sequence[str] = (),
+        line: str | None = None,
+        back_to: QWidget | None = None,
+    ) -> None:
+        """Ask; `then` is called with the answer pressed or the line entered.
+
+        Parameters
+        ----------
+        line
+            What the line begins with; no line where None.
+        back_to
+            The widget that gets the keyboard afterwards.
+        """
+        self.close_it()
+        self._then, self._back_to = then, back_to
+        self.text.setText(text)
+        for answer in answers:
+            self._add(answer, lambda _=False, answer=answer: self._answer(answer))
+        self._add("Cancel", self.close_it)
+        self.line.setVisible(line is not None)
+        self.line.setText(line or "")
+        self.show()
+        if line is not None:
+            self.line.setFocus()
+            self.line.selectAll()
+
+    def close_it(self) -> None:
+        """Take the question away, unanswered."""
+        self._then = None
+        for button in self.buttons:
+            self._answers.removeWidget(button)
+            button.deleteLater()
+        self.buttons = []
+        self.hide()
+        if self._back_to is not None:
+            self._back_to.setFocus()
+
+    def _add(self, text: str, press: Callable[[], None]) -> None:
+        button = _button(text, press)
+        self.buttons.append(button)
+        self._answers.addWidget(button)
+
+    def _answer(self, answer: str) -> None:
+        then = self._then
+        self.close_it()
+        if then is not None:
+            then(answer)
+
+
+class _Line(QLineEdit):
+    """A line whose Return goes no further: the key that ends a comment must not finish the specimen."""
+
+    def __init__(self, enter: Callable[[], None]) -> None:
+        super().__init__()
+        self._enter = enter
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  (Qt's name)
+        if event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
+            self._enter()
+            return
+        super().keyPressEvent(event)
+
+
+_OBJECT_PX = 86
+"""Two lines, of which the second may wrap: the same height whatever is under the pointer, so that nothing jumps."""
+
+
+def _label(name: str, *, wraps: bool = False) -> QLabel:
+    label = QLabel()
+    label.setObjectName(name)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(wraps)
+    return label
+
+
+def _button(text: str, press: Callable[[], None], name: str = "plain") -> QPushButton:
+    button = QPushButton(text)
+    button.setObjectName(name)
+    button.setFocusPolicy(_NO_FOCUS)
+    button.clicked.connect(lambda _=False: press())
+    return button
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
