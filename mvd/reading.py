@@ -141,7 +141,7 @@ def open_reading(study: Path, reading: Reading, observer: str) -> OpenReview:
     except MvdError as error:
         if not plan.blinded or is_unblinded(study, observer):
             raise
-        raise type(error)(_without(str(error), reading)) from None
+        raise type(error)(in_code(str(error), reading)) from None
     return opened
 
 
@@ -164,8 +164,8 @@ def _prepared(opened: OpenReview, plan: ReviewPlan, *, shown: bool) -> OpenRevie
     return opened
 
 
-def _without(sentence: str, reading: Reading) -> str:
-    """A sentence without the specimen's name."""
+def in_code(sentence: str, reading: Reading) -> str:
+    """A sentence with the code where it names the specimen: what may be shown of an error to a blinded observer."""
     return re.sub(rf"(?<!\w){re.escape(reading.specimen)}(?!\w)", reading.code, sentence)
 
 

@@ -332,10 +332,10 @@ def test_what_cannot_be_opened_is_not_named_to_a_blinded_observer(study: Path) -
     reviewed_by(study, blinded=True)
     reading, other, *_ = readings(study, "anna")
     (study / "results" / f"{reading.specimen}.json").unlink()
-    with pytest.raises(StoreError, match="^R01 has no result") as caught:
+    with pytest.raises(StoreError, match=r"^R01 has no result") as caught:
         open_reading(study, reading, "anna")
     assert reading.specimen not in str(caught.value)
     open_reading(study, other, "anna")
     unblind(study, "anna", "a patient called")
-    with pytest.raises(StoreError, match=f"^{reading.specimen} has no result"):
+    with pytest.raises(StoreError, match=rf"^{reading.specimen} has no result"):
         open_reading(study, reading, "anna")

@@ -104,14 +104,15 @@ KEYS = (
     Key(
         Action.REASON,
         ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0"),
-        "the reason",
+        "reason",
         "reject it for a reason, or change the reason (the list below)",
         Moment.OBJECT,
+        quiet=True,  # the help line shows the reasons themselves
     ),
     Key(
         Action.MENU,
         (RIGHT_CLICK,),
-        "everything else",
+        "menu",
         "on an object: a menu with all that can be done with it, and every reason",
         Moment.OBJECT,
     ),
@@ -143,7 +144,7 @@ KEYS = (
     Key(Action.MARKS, ("W",), "bare tissue", "hide the marks, or show them again", Moment.OPEN),
     Key(Action.OUTLINES, ("Q",), "outlines or points", "show outlines, or points only", Moment.OPEN, quiet=True),
     Key(Action.UNDO, ("Z", "Ctrl+Z"), "undo", "undo the last decision", Moment.UNDOABLE),
-    Key(Action.REDO, ("Shift+Z", "Ctrl+Shift+Z", "Ctrl+Y"), "do again", "do again what was undone", Moment.REDOABLE),
+    Key(Action.REDO, ("Shift+Z", "Ctrl+Shift+Z", "Ctrl+Y"), "redo", "do again what was undone", Moment.REDOABLE),
     Key(
         Action.MOVE_FIELD,
         ("P",),

@@ -133,7 +133,7 @@ class Panel(QWidget):
 
     def _add_buttons(self, column: QVBoxLayout) -> None:
         row = QHBoxLayout()
-        self.undo, self.redo = _button("Undo", self._pressed.undo), _button("Do again", self._pressed.redo)
+        self.undo, self.redo = _button("Undo", self._pressed.undo), _button("Redo", self._pressed.redo)
         row.addWidget(self.undo)
         row.addWidget(self.redo)
         column.addLayout(row)
@@ -220,7 +220,8 @@ class Panel(QWidget):
 
     def show_help(self, keys: Sequence[tuple[str, str]], reasons: Sequence[tuple[str, str]] = ()) -> None:
         """Keys with what they do; below them the reasons, where one can be given."""
-        self.help.setText(_in_columns(keys) + (_in_columns(reasons) if reasons else ""))
+        rows = [_row([pair]) for pair in reasons[:1]] + _rows(reasons[1:])  # the first is too long for a column
+        self.help.setText(f'<table cellspacing="0" cellpadding="1" width="100%">{"".join([*_rows(keys), *rows])}</table>')
 
     def show_progress(self, part: tuple[int, int] | None) -> None:
         """How far something is; None where nothing is being waited for."""
@@ -340,9 +341,11 @@ class Question(QFrame):
         self._answers.addWidget(button, place // 2, place % 2)
 
     def _swap(self, *, asked: bool) -> None:
-        self.setVisible(asked)
-        for widget in self._others:
-            widget.setVisible(not asked)
+        # Never both at once: the window would grow to hold them.
+        for widget in (self,) if not asked else self._others:
+            widget.hide()
+        for widget in (self,) if asked else self._others:
+            widget.show()
 
     def _answer(self, answer: str) -> None:
         then = self._then
@@ -391,16 +394,16 @@ def _button(text: str, press: Callable[[], None], name: str = "plain") -> QPushB
     return button
 
 
-def _in_columns(pairs: Sequence[tuple[str, str]]) -> str:
+def _rows(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Two columns, read downwards."""
     half = (len(pairs) + 1) // 2
-    rows = zip_longest(pairs[:half], pairs[half:], fillvalue=("", ""))
-    cells = "".join(f"<tr>{''.join(_cell(*pair) for pair in row)}</tr>" for row in rows)
-    return f'<table cellspacing="0" cellpadding="1" width="100%">{cells}</table>'
+    return [_row(pair) for pair in zip_longest(pairs[:half], pairs[half:], fillvalue=("", ""))]
 
 
-def _cell(key: str, says: str) -> str:
-    return f'<td width="50%"><b>{_escaped(key)}</b>&nbsp; {_escaped(says)}</td>'
+def _row(pairs: Sequence[tuple[str, str]]) -> str:
+    span = f'colspan="{3 - len(pairs)}" width="{100 // len(pairs)}%"'
+    cells = (f"<td {span}><b>{_escaped(key)}</b>&nbsp; {_escaped(says)}</td>" for key, says in pairs)
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _styled(widget: QWidget, **properties: bool) -> None:
