@@ -52,6 +52,8 @@ _INSET_UM = 2.0
 
 Segments = NDArray[np.float64]
 """(n, 2, 2): start and way of each, y, x in µm."""
+_NOTHING: Segments = np.array([[[0.0, 0.0], [1e-3, 0.0]]])
+"""Where nothing is drawn: napari cannot draw no vectors, and to hide the layer costs it a whole new scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,33 @@ class Hand:
     stroke: Callable[[Ring], None]
 
 
+class Strokes(Vectors):
+    """Broken lines, each of one colour, that are drawn anew within a frame."""
+
+    def __init__(self, name: str, width_um: float) -> None:
+        self._look: object = None
+        super().__init__(
+            _NOTHING, name=name, edge_width=width_um, vector_style="line", edge_color=np.zeros((1, 4)), **WORLD
+        )
+
+    def draw(self, lines: Iterable[NDArray[np.float64]], colours: Iterable[str]) -> None:
+        """Lines, y, x in µm, in place of those before."""
+        parts = [(_segments(places), colour) for places, colour in zip(lines, colours, strict=True)]
+        segments = np.concatenate([part for part, _ in parts]) if parts else _NOTHING
+        rgba = [np.tile(_rgba(colour), (len(part), 1)) for part, colour in parts]
+        look = (segments.tobytes(), tuple(colour for _, colour in parts))
+        if look == self._look:
+            return
+        self._look = look
+        with self.events.blocker_all():  # drawn once for both, not once for each
+            self.data = segments
+            self.edge_color = np.concatenate(rgba) if rgba else np.zeros((1, 4))
+        self.refresh(thumbnail=False, highlight=False)
+
+    def _update_thumbnail(self) -> None:
+        """None is seen, and drawing it takes longer than all the rest."""
+
+
 class Canvas:
     """The layers of one viewer."""
 
@@ -72,6 +101,7 @@ class Canvas:
         self.image: Image | None = None
         self._hand = hand
         self._drawing = False
+        self._points_look: object = None
         self.involved = self._lines("Involved area", 2.0)
         self.other_fields = self._lines("Other fields", 0.7)
         self.frame = self._lines("Field", 1.2)
@@ -100,12 +130,8 @@ class Canvas:
         """The widget that is drawn on."""
         return self.viewer.window._qt_viewer.canvas.native  # napari has no public name for it
 
-    def _lines(self, name: str, width_um: float) -> Vectors:
-        layer = Vectors(
-            np.zeros((1, 2, 2)), name=name, edge_width=width_um, vector_style="line", edge_color=OTHER_FIELDS_COLOUR,
-            **WORLD,
-        )  # fmt: skip
-        layer.visible = False  # an empty layer cannot be drawn: one segment of no length is not shown
+    def _lines(self, name: str, width_um: float) -> Strokes:
+        layer = Strokes(name, width_um)
         self.viewer.add_layer(layer)
         return layer
 
@@ -114,12 +140,14 @@ class Canvas:
     def show_section(self, image: ImageLayer) -> None:
         """Another section, in place of the one before."""
         data, attributes, _ = image
-        before = self.image
-        self.image = Image(data, **attributes)
-        self.viewer.layers.insert(0, self.image)
-        if before is not None:
-            self.viewer.layers.remove(before)
-        self.viewer.layers.selection.active = self.image
+        if self.image is None:
+            self.image = Image(data, **attributes)
+            self.viewer.layers.insert(0, self.image)
+            self.viewer.layers.selection.active = self.image
+            return
+        with self.image.events.blocker_all():  # another layer would take half a second
+            self.image.scale, self.image.translate = attributes["scale"], attributes["translate"]
+        self.image.data = data
 
     def show(self, session: Session, *, marks: bool, outlines: bool) -> None:
         """Everything that is drawn on the section, as the session stands."""
@@ -129,7 +157,7 @@ class Canvas:
         hidden = session.review.hidden  # an outline would tell that the program found it
         lines = vessel_outlines(objects, counted=counted) if outlines and not hidden else None
         self._show_points(objects, counted, beside=lines is not None)
-        self._draw(self.outlines, *_styled(lines, objects, counted) if lines else ((), ()))
+        self.outlines.draw(*_styled(lines, objects, counted) if lines else ((), ()))
         self.show_chosen(session)
         self._show_fields(session)
 
@@ -137,17 +165,23 @@ class Canvas:
         """Points for all; beside outlines only for what the line does not tell, and next to it."""
         shown = [one for one in objects if not beside or standing(one, counted) in _SIGNED]
         found = vessel_points(shown, counted=counted)
+        places = found.data
         if beside and shown:
             corners = [one.vessel.bounds for one in shown]
-            self.points.data = np.array([(box.y0_um - _BESIDE_UM, box.x1_um + _BESIDE_UM) for box in corners])
-        else:
-            self.points.data = found.data
-        if shown:
-            self.points.symbol = list(found.symbols)
-            self.points.face_color = np.array([_rgba(colour) for colour in found.colours])
-            self.points.size = np.array(found.sizes_um)
-            self.points.border_color = RIM
-        self.points.selected_data = set()
+            places = np.array([(box.y0_um - _BESIDE_UM, box.x1_um + _BESIDE_UM) for box in corners])
+        look = (places.tobytes(), found.symbols, found.colours)
+        if look == self._points_look:
+            return
+        self._points_look = look
+        with self.points.events.blocker_all():  # drawn once for all of it, not once for each
+            self.points.data = places
+            if shown:
+                self.points.symbol = list(found.symbols)
+                self.points.face_color = np.array([_rgba(colour) for colour in found.colours])
+                self.points.size = np.array(found.sizes_um)
+                self.points.border_color = RIM
+            self.points.selected_data = set()
+        self.points.refresh(thumbnail=False)
 
     def show_chosen(self, session: Session) -> None:
         """The chosen objects, and the one under the pointer."""
@@ -156,7 +190,7 @@ class Canvas:
         lines = [there[name].vessel.outline for name in dict.fromkeys(names) if name in there]
         if session.review.hidden:
             lines = [_ring_round(there[name].vessel.x_um, there[name].vessel.y_um) for name in dict.fromkeys(names)]
-        self._draw(self.chosen, [_closed(ring[:, ::-1]) for ring in lines], [CHOSEN_COLOUR] * len(lines))
+        self.chosen.draw([_closed(ring[:, ::-1]) for ring in lines], [CHOSEN_COLOUR] * len(lines))
 
     def _show_fields(self, session: Session) -> None:
         border = session.measured_protocol.fields.border
@@ -168,34 +202,25 @@ class Canvas:
                 for lines in parts
                 for places, kind in zip(lines.data, lines.kinds, strict=True)
             ]
-            self._draw(layer, drawn, [colour for lines in parts for colour in lines.colours])
+            layer.draw(drawn, [colour for lines in parts for colour in lines.colours])
 
     def show_involved(self, involved: Iterable[Polygon]) -> None:
         """The involved area's outline."""
         lines = involved_lines(involved)
-        self._draw(self.involved, [_closed(places) for places in lines.data], lines.colours)
+        self.involved.draw([_closed(places) for places in lines.data], lines.colours)
 
     def show_ghost(self, rect: Rect | None, *, fits: bool = True) -> None:
         """A field that is being moved; dashed red where it cannot be put down."""
         if rect is None:
-            self._draw(self.pencil, (), ())
+            self.pencil.draw((), ())
             return
         ring = np.array([(rect.y0_um, rect.x0_um), (rect.y0_um, rect.x1_um), (rect.y1_um, rect.x1_um), (rect.y1_um, rect.x0_um)])
         lines = [_closed(ring)] if fits else _dashes(_closed(ring), 8.0)
-        self._draw(self.pencil, lines, ["#009650" if fits else "#d62800"] * len(lines))
+        self.pencil.draw(lines, ["#009650" if fits else "#d62800"] * len(lines))
 
     def show_pencil(self, places: Sequence[tuple[float, float]]) -> None:
         """A line as it is drawn; y, x in µm."""
-        self._draw(self.pencil, [np.array(places)] if len(places) > 1 else (), [PENCIL_COLOUR] * (len(places) > 1))
-
-    def _draw(self, layer: Vectors, lines: Iterable[NDArray[np.float64]], colours: Iterable[str]) -> None:
-        """Broken lines, y, x in µm, a colour each."""
-        parts = [(_segments(places), colour) for places, colour in zip(lines, colours, strict=True)]
-        parts = [(segments, colour) for segments, colour in parts if len(segments)]
-        layer.visible = bool(parts)
-        if parts:
-            layer.data = np.concatenate([segments for segments, _ in parts])
-            layer.edge_color = np.concatenate([np.tile(_rgba(colour), (len(s), 1)) for s, colour in parts])
+        self.pencil.draw([np.array(places)] if len(places) > 1 else (), [PENCIL_COLOUR] * (len(places) > 1))
 
     # Looking
 

@@ -158,8 +158,8 @@ class Relocating:
     def _take(self, decision: Decision) -> None:
         desk = self._desk
         desk.attempt(lambda: desk.session.take(decision))
-        desk.canvas.show_involved(desk.session.review.involved)
         desk.look_at_field()
+        desk.show()
 
     def _with_ground(self, then: Callable[[Ground], None]) -> None:
         session = self._desk.session

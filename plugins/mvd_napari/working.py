@@ -121,6 +121,7 @@ class Desk:
         self.canvas.show_involved(self.session.review.involved)
         self.note(prepared.opened.outdated or "")
         self.look_at_field()
+        self.show()
         following = self.session.next_unfinished()
         if following is not None and following != reading:
             self.workers.forget(but={following.code})
@@ -135,15 +136,15 @@ class Desk:
     def go_to_field(self, name: str) -> None:
         """A field's button."""
         if self._may(Moment.OPEN):
-            self.attempt(lambda: self.session.go_to_field(name))
+            self.session.go_to_field(name)
             self.look_at_field()
+            self.show()
 
     def look_at_field(self) -> None:
         rect, reading = self.session.rect, self.session.reading
         if rect is not None and reading is not None:
             self.canvas.go_to(rect)
             self.seen.add((reading.code, str(self.session.field)))
-        self.show()
 
     def next_doubtful(self) -> None:
         before = self.session.field
