@@ -132,6 +132,8 @@ class Session:
             yield Moment.FINISHED
             return
         yield Moment.REVIEW
+        under = self.review.objects[self.pointed].vessel.accepted if self.pointed else None
+        yield {None: Moment.TISSUE, True: Moment.COUNTED, False: Moment.REJECTED}[under]
         for holds, moment in (
             (bool(self.target), Moment.OBJECT),
             (len(self.chosen) > 1, Moment.SEVERAL),
