@@ -66,7 +66,7 @@ class Hand:
     stroke: Callable[[Ring], None]
 
 
-class Strokes(Vectors):
+class Strokes(Vectors):  # type: ignore[misc]  # napari has no types
     """Broken lines, each of one colour, that are drawn anew within a frame."""
 
     def __init__(self, name: str, width_um: float) -> None:
@@ -117,13 +117,16 @@ class Canvas:
         viewer.mouse_move_callbacks.append(self._on_move)
 
     def close(self) -> None:
-        """Let go of the mouse."""
+        """Let go of the mouse, and of the viewer, which is closed when nobody holds it any more."""
+        if self.viewer is None:
+            return
         for callbacks, mine in (
             (self.viewer.mouse_drag_callbacks, self._on_drag),
             (self.viewer.mouse_move_callbacks, self._on_move),
         ):
             if mine in callbacks:
                 callbacks.remove(mine)
+        self.viewer = None
 
     @property
     def native(self) -> Any:
@@ -214,7 +217,9 @@ class Canvas:
         if rect is None:
             self.pencil.draw((), ())
             return
-        ring = np.array([(rect.y0_um, rect.x0_um), (rect.y0_um, rect.x1_um), (rect.y1_um, rect.x1_um), (rect.y1_um, rect.x0_um)])
+        ring = np.array(
+            [(rect.y0_um, rect.x0_um), (rect.y0_um, rect.x1_um), (rect.y1_um, rect.x1_um), (rect.y1_um, rect.x0_um)]
+        )
         lines = [_closed(ring)] if fits else _dashes(_closed(ring), 8.0)
         self.pencil.draw(lines, ["#009650" if fits else "#d62800"] * len(lines))
 
@@ -241,7 +246,7 @@ class Canvas:
     # The mouse
 
     def _on_drag(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
-        button, held = event.button, frozenset(str(key) for key in event.modifiers)
+        button, held = event.button, frozenset(str(getattr(key, "name", key)) for key in event.modifiers)
         start, moved, drawing = np.array(event.pos, np.float64), False, self._drawing
         places = [tuple(event.position[-2:])]
         yield

@@ -58,7 +58,7 @@ def _desk(viewer: Any, session: Session) -> Desk:
     desk = Desk(viewer, session)
     desk.panel.destroyed.connect(desk.close)
     clear_away(viewer)
-    viewer.scale_bar.visible = True
+    viewer.canvas.overlays.scale_bar.visible = True
     QTimer.singleShot(0, desk.begin)
     return desk
 

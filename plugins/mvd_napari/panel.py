@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
-    QLineEdit,
     QListWidget,
     QListWidgetItem,
     QProgressBar,
@@ -26,11 +23,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from mvd_napari.question import Question
 from mvd_napari.style import SHEET, WIDTH_PX
+from mvd_napari.widgets import NO_FOCUS, button, label
 
 FIELDS_IN_A_ROW = 5
 
-_NO_FOCUS = Qt.FocusPolicy.NoFocus
+DOUBTFUL_SIGN = "?"
+
+_FIELD_PX = 62
+_OBJECT_PX = 92
+_HELP_PX = 232
+"""The same heights whatever is under the pointer, so that nothing jumps: both lines may wrap; keys and reasons fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +105,16 @@ class Panel(QWidget):
 
     def _add_head(self, column: QVBoxLayout) -> None:
         row = QHBoxLayout()
-        self.title, self.status = _label("title"), _label("status")
+        self.title, self.status = label("title"), label("status")
         row.addWidget(self.title, 1)
         row.addWidget(self.status, 0, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         column.addLayout(row)
         row = QHBoxLayout()
-        self.mvd, self.unit = _label("mvd"), _label("unit")
+        self.mvd, self.unit = label("mvd"), label("unit")
         row.addWidget(self.mvd)
         row.addWidget(self.unit, 1, Qt.AlignmentFlag.AlignBottom)
         column.addLayout(row)
-        self.sure = _label("sure", wraps=True)
+        self.sure = label("sure", wraps=True)
         column.addWidget(self.sure)
 
     def _add_fields(self, column: QVBoxLayout) -> None:
@@ -124,7 +128,7 @@ class Panel(QWidget):
         inner = QVBoxLayout(box)
         inner.setContentsMargins(10, 8, 10, 8)
         inner.setSpacing(2)
-        self.object_stands, self.object_measures = _label("stands", wraps=True), _label("measures", wraps=True)
+        self.object_stands, self.object_measures = label("stands", wraps=True), label("measures", wraps=True)
         inner.addWidget(self.object_stands)
         inner.addWidget(self.object_measures)
         inner.addStretch(1)
@@ -133,18 +137,18 @@ class Panel(QWidget):
 
     def _add_buttons(self, column: QVBoxLayout) -> None:
         row = QHBoxLayout()
-        self.undo, self.redo = _button("Undo", self._pressed.undo), _button("Redo", self._pressed.redo)
+        self.undo, self.redo = button("Undo", self._pressed.undo), button("Redo", self._pressed.redo)
         row.addWidget(self.undo)
         row.addWidget(self.redo)
         column.addLayout(row)
-        self.finish = _button("Finish", self._pressed.finish, "finish")
+        self.finish = button("Finish", self._pressed.finish, "finish")
         column.addWidget(self.finish)
 
     def _add_list(self, column: QVBoxLayout) -> None:
-        self.list_title = _label("listTitle")
+        self.list_title = label("listTitle")
         column.addWidget(self.list_title)
         self.specimens = QListWidget()
-        self.specimens.setFocusPolicy(_NO_FOCUS)
+        self.specimens.setFocusPolicy(NO_FOCUS)
         self.specimens.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.specimens.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.specimens.itemClicked.connect(lambda item: self._pressed.specimen(self.specimens.row(item)))
@@ -155,14 +159,14 @@ class Panel(QWidget):
         row = QHBoxLayout()
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.cancel = _button("Cancel", self._pressed.cancel)
+        self.cancel = button("Cancel", self._pressed.cancel)
         row.addWidget(self.progress, 1)
         row.addWidget(self.cancel)
         column.addLayout(row)
-        self.note = _label("note", wraps=True)
+        self.note = label("note", wraps=True)
         self.note.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.note)
-        self.help = _label("help", wraps=True)
+        self.help = label("help", wraps=True)
         self.help.setTextFormat(Qt.TextFormat.RichText)
         self.help.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.help.setFixedHeight(_HELP_PX)
@@ -190,17 +194,17 @@ class Panel(QWidget):
 
     def _show_fields(self, faces: Sequence[FieldFace]) -> None:
         if list(self.fields) != [face.name for face in faces]:
-            for button in self.fields.values():
-                self._grid.removeWidget(button)
-                button.deleteLater()
+            for old in self.fields.values():
+                self._grid.removeWidget(old)
+                old.deleteLater()
             self.fields = {face.name: self._field_button(face.name, place) for place, face in enumerate(faces)}
         for face in faces:
             self.fields[face.name].show_face(face)
 
     def _field_button(self, name: str, place: int) -> FieldButton:
-        button = FieldButton(name, lambda: self._pressed.field(name))
-        self._grid.addWidget(button, place // FIELDS_IN_A_ROW, place % FIELDS_IN_A_ROW)
-        return button
+        made = FieldButton(name, lambda: self._pressed.field(name))
+        self._grid.addWidget(made, place // FIELDS_IN_A_ROW, place % FIELDS_IN_A_ROW)
+        return made
 
     def show_specimens(self, title: str, rows: Sequence[str], present: int | None) -> None:
         self.list_title.setText(title)
@@ -209,7 +213,9 @@ class Panel(QWidget):
         for number, text in enumerate(rows):
             if number == self.specimens.count():
                 self.specimens.addItem(QListWidgetItem())
-            self.specimens.item(number).setText(text)
+            item = self.specimens.item(number)
+            assert item is not None
+            item.setText(text)
         if present is not None:
             self.specimens.setCurrentRow(present)
 
@@ -221,7 +227,9 @@ class Panel(QWidget):
     def show_help(self, keys: Sequence[tuple[str, str]], reasons: Sequence[tuple[str, str]] = ()) -> None:
         """Keys with what they do; below them the reasons, where one can be given."""
         rows = [_row([pair]) for pair in reasons[:1]] + _rows(reasons[1:])  # the first is too long for a column
-        self.help.setText(f'<table cellspacing="0" cellpadding="1" width="100%">{"".join([*_rows(keys), *rows])}</table>')
+        self.help.setText(
+            f'<table cellspacing="0" cellpadding="1" width="100%">{"".join([*_rows(keys), *rows])}</table>'
+        )
 
     def show_progress(self, part: tuple[int, int] | None) -> None:
         """How far something is; None where nothing is being waited for."""
@@ -238,18 +246,18 @@ class FieldButton(QPushButton):
     def __init__(self, name: str, press: Callable[[], None]) -> None:
         super().__init__()
         self.setObjectName("field")
-        self.setFocusPolicy(_NO_FOCUS)
+        self.setFocusPolicy(NO_FOCUS)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(_FIELD_PX)
         self.clicked.connect(lambda _=False: press())
-        self._name, self.count = _label("fieldName"), _label("fieldCount")
+        self._name, self.count = label("fieldName"), label("fieldCount")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 6, 0, 8)
         column.setSpacing(0)
-        for label in (self._name, self.count):
-            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
-            column.addWidget(label)
+        for line in (self._name, self.count):
+            line.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            line.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
+            column.addWidget(line)
         self._name.setText(name)
 
     def show_face(self, face: FieldFace) -> None:
@@ -258,140 +266,6 @@ class FieldButton(QPushButton):
         self.setToolTip(face.hint)
         for widget in (self, self._name, self.count):
             _styled(widget, present=face.present, leftOut=face.left_out)
-
-
-class Question(QFrame):
-    """A question in the panel itself: a line to fill in, some answers to press."""
-
-    def __init__(self, parent: QWidget, in_place_of: Sequence[QWidget]) -> None:
-        super().__init__(parent)
-        self.setObjectName("question")
-        self._others = in_place_of
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 10, 12, 10)
-        self.text = _label("asked", wraps=True)
-        self.line = _Line(lambda: self._answer(self.line.text()))
-        column.addWidget(self.text)
-        column.addWidget(self.line)
-        self._answers = QGridLayout()
-        column.addLayout(self._answers)
-        self._then: Callable[[str], None] | None = None
-        self._back_to: QWidget | None = None
-        self.buttons: list[QPushButton] = []
-        self.hide()
-
-    @property
-    def is_open(self) -> bool:
-        return self._then is not None
-
-    @property
-    def has_answers(self) -> bool:
-        """Whether there is one to press, beside Cancel."""
-        return len(self.buttons) > 1
-
-    def press_first(self) -> None:
-        self.buttons[0].click()
-
-    def ask(
-        self,
-        text: str,
-        then: Callable[[str], None],
-        *,
-        answers: Sequence[str] = (),
-        line: str | None = None,
-        back_to: QWidget | None = None,
-    ) -> None:
-        """Ask; `then` is called with the answer pressed or the line entered.
-
-        Parameters
-        ----------
-        line
-            What the line begins with; no line where None.
-        back_to
-            The widget that gets the keyboard afterwards.
-        """
-        self.close_it()
-        self._then, self._back_to = then, back_to
-        self.text.setText(text)
-        for answer in answers:
-            self._add(answer, lambda _=False, answer=answer: self._answer(answer))
-        self._add("Cancel", self.close_it)
-        self.line.setVisible(line is not None)
-        self.line.setText(line or "")
-        self._swap(asked=True)
-        if line is not None:
-            self.line.setFocus()
-            self.line.selectAll()
-
-    def close_it(self) -> None:
-        """Take the question away, unanswered."""
-        self._then = None
-        for button in self.buttons:
-            self._answers.removeWidget(button)
-            button.hide()
-            button.deleteLater()
-        self.buttons = []
-        self._swap(asked=False)
-        if self._back_to is not None:
-            self._back_to.setFocus()
-
-    def _add(self, text: str, press: Callable[[], None]) -> None:
-        button, place = _button(text, press), len(self.buttons)
-        self.buttons.append(button)
-        self._answers.addWidget(button, place // 2, place % 2)
-
-    def _swap(self, *, asked: bool) -> None:
-        # Never both at once: the window would grow to hold them.
-        for widget in (self,) if not asked else self._others:
-            widget.hide()
-        for widget in (self,) if asked else self._others:
-            widget.show()
-
-    def _answer(self, answer: str) -> None:
-        then = self._then
-        self.close_it()
-        if then is not None:
-            then(answer)
-
-
-class _Line(QLineEdit):
-    """A line whose Return goes no further: the key that ends a comment must not finish the specimen."""
-
-    def __init__(self, enter: Callable[[], None]) -> None:
-        super().__init__()
-        self._enter = enter
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  (Qt's name)
-        if event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            event.accept()
-            self._enter()
-            return
-        super().keyPressEvent(event)
-
-
-DOUBTFUL_SIGN = "?"
-
-_FIELD_PX = 62
-_OBJECT_PX = 92
-_HELP_PX = 232
-"""The same heights whatever is under the pointer, so that nothing jumps: both lines may wrap; keys and reasons fit."""
-
-
-def _label(name: str, *, wraps: bool = False) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(wraps)
-    label.setIndent(0)
-    return label
-
-
-def _button(text: str, press: Callable[[], None], name: str = "plain") -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setFocusPolicy(_NO_FOCUS)
-    button.clicked.connect(lambda _=False: press())
-    return button
 
 
 def _rows(pairs: Sequence[tuple[str, str]]) -> list[str]:

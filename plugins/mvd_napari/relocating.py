@@ -26,7 +26,7 @@ from mvd_napari.workers import Job
 
 if TYPE_CHECKING:
     from mvd.blocks import Progress
-    from mvd_napari.desk import Desk
+    from mvd_napari.working import Desk
 
 ONLY, ADD, CUT = "This is the involved area", "Add it to the area", "Cut it out of the area"
 PLACE, MORE = "Place the fields anew", "Draw more"

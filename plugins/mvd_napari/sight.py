@@ -138,4 +138,3 @@ def _overlap(vessel: Vessel, rect: Rect) -> bool:
         rect.x0_um - reach <= vessel.x_um <= rect.x1_um + reach
         and rect.y0_um - reach <= vessel.y_um <= rect.y1_um + reach
     )
-

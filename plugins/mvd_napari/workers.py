@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
+from qtpy.QtCore import Signal as _Signal  # type: ignore[attr-defined]  # qtpy's name for each binding's own
 
 from mvd.blocks import Progress
 from mvd.errors import MvdError
@@ -90,7 +91,7 @@ class Job:
 class Workers(QObject):
     """A thread for what is waited for, and one for what will be wanted."""
 
-    _told = Signal(object)
+    _told = _Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from mvd.errors import MvdError
@@ -41,7 +42,9 @@ class Desk:
 
     def __init__(self, viewer: Any, session: Session) -> None:
         self.viewer, self.session = viewer, session
-        self.panel = Panel(Pressed(self.go_to_field, self.open_number, self.undo, self.redo, self.press_finish, self.cancel))
+        self.panel = Panel(
+            Pressed(self.go_to_field, self.open_number, self.undo, self.redo, self.press_finish, self.cancel)
+        )
         self.workers = Workers(self.panel)
         self.canvas = Canvas(viewer, Hand(self.click, self.menu, self.hover, self.stroke))
         self.keyboard = Keyboard(self.press, self.canvas.native, viewer.window._qt_window)
@@ -299,11 +302,11 @@ class Desk:
         if session.target:
             name = session.target[0]
             what, before = "this object", session.review.objects[name].comment
-            send = lambda text: session.comment(text, on_object=name)  # noqa: E731
+            send = partial(session.comment, on_object=name)
         else:
             field = str(session.field)
             what, before = f"field {field}", session.review.fields[field].comment
-            send = lambda text: session.comment(text, on_field=field)  # noqa: E731
+            send = partial(session.comment, on_field=field)
         self.ask(f"Your comment on {what}:", lambda text: self.attempt(lambda: send(text)), line=before)
 
     def leave_out(self) -> None:
@@ -426,3 +429,4 @@ class Desk:
         self.keyboard.close()
         self.canvas.close()
         self.workers.close()
+        self.viewer = None

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mvd_napari.keys import Moment
+from mvd_napari.session import Mode, Session
+from mvd_napari.sight import SURROUND_UM, doubtful_objects, object_at, tally
 from small_study import copy_of, write_protocol
 
 from mvd.corrections import What, unreviewed
@@ -16,9 +19,6 @@ from mvd.reading import open_reading
 from mvd.review import reviewed_count, reviewed_row
 from mvd.store.log import read_log
 from mvd.vessels import Reason
-from mvd_napari.keys import Moment
-from mvd_napari.session import Mode, Session
-from mvd_napari.sight import SURROUND_UM, doubtful_objects, object_at, tally
 
 
 @pytest.fixture
@@ -176,9 +176,7 @@ def test_fields_go_round_and_a_doubtful_object_takes_the_eye_to_its_field(sessio
 def test_each_doubtful_object_comes_once_and_not_again_when_it_is_decided(session: Session) -> None:
     protocol = session.measured_protocol
     vessels = session.opened.measured.machine.vessels
-    doubted = replace(
-        session.opened.measured.machine, vessels=tuple(replace(one, ambiguous=True) for one in vessels)
-    )
+    doubted = replace(session.opened.measured.machine, vessels=tuple(replace(one, ambiguous=True) for one in vessels))
     review = unreviewed(doubted)
     found = doubtful_objects(review, protocol)
     assert len(found) == len({name for name, _ in found}) >= 2
@@ -270,4 +268,5 @@ def test_unblinding_shows_the_names_and_stays_in_every_log(unaided: Session) -> 
 
 
 def _square(x_um: float, y_um: float, side_um: float) -> Ring:
-    return np.array([(0, 0), (side_um, 0), (side_um, side_um), (0, side_um)]) + (x_um, y_um)
+    corners = [(0, 0), (side_um, 0), (side_um, side_um), (0, side_um)]
+    return np.array([(x_um + dx, y_um + dy) for dx, dy in corners])
