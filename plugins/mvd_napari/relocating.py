@@ -22,10 +22,9 @@ from mvd.moves import (
 )
 from mvd_napari.layers import involved_of, to_yx
 from mvd_napari.session import Mode
-from mvd_napari.workers import Job
+from mvd_napari.workers import Job, Progress
 
 if TYPE_CHECKING:
-    from mvd.blocks import Progress
     from mvd_napari.working import Desk
 
 ONLY, ADD, CUT = "This is the involved area", "Add it to the area", "Cut it out of the area"
