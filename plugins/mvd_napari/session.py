@@ -128,6 +128,8 @@ class Session:
             yield Moment.PLACING if self.mode is Mode.PLACE else Moment.DRAWING
             return
         yield Moment.OPEN
+        if self.blinds:
+            yield Moment.BLIND
         if self.review.status == "finished":
             yield Moment.FINISHED
             return
@@ -140,6 +142,7 @@ class Session:
             (bool(self.review.history.done), Moment.UNDOABLE),
             (bool(self.review.history.undone), Moment.REDOABLE),
             (self.review.hidden, Moment.HIDDEN),
+            (not self.review.hidden, Moment.SHOWN),
         ):
             if holds:
                 yield moment

@@ -33,6 +33,8 @@ _WHY_NOT = {
     Moment.REDOABLE: "There is nothing to do again.",
     Moment.FINISHED: "This specimen is not finished.",
     Moment.HIDDEN: "What the program found is shown already.",
+    Moment.SHOWN: "What the program found is not shown yet.",
+    Moment.BLIND: "The names are shown already.",
     Moment.OPEN: "No specimen is open; choose one from the list.",
 }
 
@@ -72,6 +74,7 @@ class Desk:
             Action.LEAVE_OUT: self.leave_out,
             Action.INVOLVED: self.relocating.begin_involved,
             Action.REVEAL: self.session.reveal,
+            Action.UNBLIND: self.ask_to_unblind,
             Action.FINISH: self.finish,
             Action.REOPEN: self.session.reopen,
             Action.NEXT_SPECIMEN: lambda: self.open_reading(self.session.next_reading(1)),
@@ -118,7 +121,7 @@ class Desk:
             self.complain(error)
             return
         self.session.open(reading, prepared.opened)
-        self.viewer.title = f"mvd · {reading.title}"
+        self._show_title()
         self.canvas.set_mode(Mode.LOOK)
         self.canvas.show_section(prepared.image)
         self.canvas.show_involved(self.session.review.involved)
@@ -129,6 +132,9 @@ class Desk:
         if following is not None and following != reading:
             self.workers.forget(but={following.code})
             self._prepare(following)
+
+    def _show_title(self) -> None:
+        self.viewer.title = f"mvd · {self.session.reading.title}" if self.session.reading else "mvd"
 
     # Looking
 
@@ -321,6 +327,18 @@ class Desk:
             line="",
         )
 
+    def ask_to_unblind(self) -> None:
+        self.ask(
+            "Why are the names to be shown? It stays in the log, and cannot be undone.",
+            lambda why: self.attempt(lambda: self._unblind(why)),
+            line="",
+        )
+
+    def _unblind(self, why: str) -> None:
+        self.session.unblind(why)
+        self.workers.forget(but=set())  # what was prepared does not know of it
+        self._show_title()
+
     def finish(self) -> None:
         unseen = [name for name in self.session.review.fields if (self._code, name) not in self.seen]
         if not unseen:
@@ -376,7 +394,7 @@ class Desk:
             )
             for one in tally.fields
         )
-        done = {Moment.FINISHED: "Go on with it", Moment.HIDDEN: "I have counted: show the program’s count"}
+        done = {Moment.FINISHED: "Go on with it", Moment.HIDDEN: "Show the program’s count"}
         finish = next((text for moment, text in done.items() if moment in held), "Finish")
         return Face(
             title=session.reading.title,
