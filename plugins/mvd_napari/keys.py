@@ -253,7 +253,10 @@ def table() -> str:
         names = ["1 … 9, 0"] if key.action is Action.REASON else key.keys
         lines.append(f"| {', '.join(names)} | {key.says} |")
     reasons = ", ".join(f"{digit} {reason}" for digit, reason in REASON_KEYS.items())
-    return "\n".join([*lines, "", f"Reasons: {reasons}.", ""])
+    return "\n".join([*lines, "", f"Reasons: {reasons}."])
 
 
 _BY_KEY = {name: key.action for key in KEYS for name in key.keys if name not in (CLICK, RIGHT_CLICK, SHIFT_CLICK, DRAG)}
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201
