@@ -279,14 +279,15 @@ def _square(x_um: float, y_um: float, side_um: float) -> Ring:
 
 
 def test_unaided_what_the_program_found_looks_as_what_it_missed(unaided: Session) -> None:
-    name, found = next(
-        (name, one.vessel)
+    name, rect, found = next(
+        (name, field.field.rect, one.vessel)
         for one in unaided.review.objects.values()
         for name, field in unaided.review.fields.items()
         if one.vessel.accepted and belongs(one.vessel, field.field.rect, "frame")
     )
     unaided.go_to_field(name)
-    inside = shapely.Polygon(found.outline).representative_point()
+    box = shapely.box(rect.x0_um, rect.y0_um, rect.x1_um, rect.y1_um)
+    inside = shapely.make_valid(shapely.Polygon(found.outline)).intersection(box).representative_point()
     deciding.click(unaided, float(inside.x), float(inside.y))
     deciding.click(unaided, *bare(unaided))
     assert unaided.tally.count == 2
