@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mvd.cli.audit import audit
+from mvd.cli.qupath import export_reviews, import_reviews
 from mvd.cli.recount import recount
 from mvd.cli.train import train
 from mvd.rules import rule_names
@@ -224,4 +225,6 @@ def phantom(
 
 app.command()(recount)
 app.command()(audit)
+app.command("export")(export_reviews)
+app.command("import")(import_reviews)
 app.command()(train)
