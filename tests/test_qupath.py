@@ -532,6 +532,7 @@ def test_a_file_of_another_observer_or_result_is_refused(study: Path) -> None:
     assert "does not say which review it is of" in refused(study, path)
 
 
+@pytest.mark.slow
 def test_a_result_that_was_measured_anew_is_exported_first(study: Path) -> None:
     first = vessels(begun(study))[0]
     write_protocol(study, PROTOCOL.model_copy(update={"fields": PROTOCOL.fields.model_copy(update={"number": 2})}))

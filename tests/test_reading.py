@@ -174,6 +174,7 @@ def test_a_damaged_order_is_not_drawn_anew(tmp_path: Path, damage: str) -> None:
 # Reads and repeats
 
 
+@pytest.mark.slow
 def test_a_second_read_has_a_log_of_its_own_on_the_same_result(study: Path) -> None:
     reviewed_by(study, blinded=True, repeat_share=0.5)
     first, _, second = readings(study, "anna")
@@ -189,6 +190,7 @@ def test_a_second_read_has_a_log_of_its_own_on_the_same_result(study: Path) -> N
     assert [reading_status(study, reading, "anna") for reading in (first, second)] == ["begun", "finished"]
 
 
+@pytest.mark.slow
 def test_a_second_read_is_of_the_result_of_the_first_also_when_another_was_measured_since(study: Path) -> None:
     reviewed_by(study, blinded=True, repeat_share=0.5)
     first, _, second = readings(study, "anna")
@@ -213,6 +215,7 @@ def test_the_status_of_a_read_is_told_without_writing(study: Path) -> None:
     assert reading_status(study, reading, "anna") == "begun"
 
 
+@pytest.mark.slow
 def test_the_reviews_plan_makes_no_result_out_of_date(study: Path) -> None:
     before = {path.name: path.read_bytes() for path in (study / "results").glob("*.*")}
     run_study(reviewed_by(study, blinded=True, first_read="unaided", repeat_share=0.5, order_seed=7))
