@@ -402,7 +402,10 @@ EDITED: dict[str, tuple[Callable[[str, str, str, str], Edit], list[str]]] = {
         ["added c00002 by its outline at 20, 20 µm"],
     ),
     "pointed at": (lambda a, b, c, r: point(21, 20), ["added c00002 by a click at 21, 20 µm"]),
-    "exported with the hierarchy": (lambda a, b, c, r: nested, []),
+    "exported with the hierarchy": (
+        lambda a, b, c, r: lambda root: (classify(a, "Rejected: haze")(root), nested(root))[-1],
+        [f"rejected {A} as haze"],
+    ),
 }
 
 
