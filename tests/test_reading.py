@@ -72,7 +72,7 @@ def test_a_random_order_holds_each_specimen_and_a_tenth_twice() -> None:
     assert [row.code for row in order] == [f"R{number:02d}" for number in range(1, 45)]
 
 
-@pytest.mark.parametrize(("number", "share", "repeats"), [(30, 0.1, 3), (40, 0.1, 4), (41, 0.1, 5), (7, 0.3, 3)])
+@pytest.mark.parametrize(("number", "share", "repeats"), [(100, 0.07, 7), (40, 0.1, 4), (41, 0.1, 5), (7, 0.3, 3)])
 def test_as_many_are_read_twice_as_the_share_says_and_no_fewer(number: int, share: float, repeats: int) -> None:
     order = drawn(FORTY[:number] + [f"t{i}" for i in range(number - 40)], plan=ReviewPlan(repeat_share=share))
     assert sum(row.repeat for row in order) == repeats
