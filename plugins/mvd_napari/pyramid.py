@@ -126,6 +126,11 @@ class SlideReader:
             ]
         return pixels
 
+    @property
+    def kept_bytes(self) -> int:
+        """What is held of the slide at this moment."""
+        return self._kept.bytes
+
     def _chunk(self, place: tuple[int, int, int]) -> tuple[Pixels, str]:
         """One chunk, and a sentence where it could not be read."""
         kept = self._kept.get(place)
@@ -152,7 +157,7 @@ class _KeptChunks:
 
     def __init__(self) -> None:
         self._chunks: OrderedDict[tuple[int, int, int], Pixels] = OrderedDict()
-        self._bytes = 0
+        self.bytes = 0
         self._lock = threading.Lock()
 
     def get(self, place: tuple[int, int, int]) -> Pixels | None:
@@ -165,9 +170,9 @@ class _KeptChunks:
         with self._lock:
             if place not in self._chunks:
                 self._chunks[place] = pixels
-                self._bytes += pixels.nbytes
-            while self._bytes > KEPT_BYTES:
-                self._bytes -= self._chunks.popitem(last=False)[1].nbytes
+                self.bytes += pixels.nbytes
+            while self.bytes > KEPT_BYTES:
+                self.bytes -= self._chunks.popitem(last=False)[1].nbytes
 
 
 def slide_levels(slide: Slide) -> list[LazyLevel]:
