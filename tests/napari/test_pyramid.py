@@ -128,6 +128,34 @@ def test_the_overview_is_read_from_the_files_coarsest_level() -> None:
     assert {index for index, _ in source.asked} == {3}
 
 
+def test_without_smaller_copies_the_overview_is_put_together_of_samples() -> None:
+    slide, source = painted((100_000, 100_000))
+    levels = slide_levels(slide)
+    assert [level.sampled for level in levels] == [False, False, False, True, True, True, True, True]
+    overview = np.asarray(levels[-1])
+    read = sum((box.x1 - box.x0) * (box.y1 - box.y0) for _, box in source.asked)
+    assert read < 1e-4 * 100_000**2
+    um = levels[-1].um_per_px
+    row, column = 10 * 32 + 16, 14 * 32 + 16  # middles of squares
+    red, green, _ = overview[row, column].tolist()
+    assert abs(red - (column * um / 0.25) // 64 % 256) <= 1
+    assert abs(green - (row * um / 0.25) // 64 % 256) <= 1
+    source.asked.clear()
+    levels[4][1000:2000, 1000:2600]
+    read = sum((box.x1 - box.x0) * (box.y1 - box.y0) for _, box in source.asked)
+    assert read < 0.01 * (1000 * 1600 * 16**2)
+
+
+@pytest.mark.parametrize("sizes", [((8000, 8000),), HUGE], ids=["small enough", "a pyramid"])
+def test_samples_stand_for_nothing_that_can_be_read(sizes: tuple) -> None:
+    slide, _ = painted(*sizes)
+    for level in slide_levels(slide)[1:]:
+        assert not level.sampled
+        um = level.um_per_px
+        exact = slide.read(Rect.square(256 * um, 256 * um, 64 * um), um).pixels
+        assert np.array_equal(level[256:320, 256:320], exact)
+
+
 def test_what_was_read_is_not_read_again() -> None:
     slide, source = painted(*HUGE)
     level = slide_levels(slide)[0]
