@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mvd.cli.audit import audit
+from mvd.cli.recount import recount
 from mvd.cli.review import review
 from mvd.cli.train import train
 from mvd.rules import rule_names
@@ -222,4 +224,6 @@ def phantom(
 
 
 app.command()(review)
+app.command()(recount)
+app.command()(audit)
 app.command()(train)
