@@ -25,10 +25,10 @@ from mvd.vessels import Reason
 pytest.importorskip("qtpy", reason='napari is not installed: pip install "mvd[napari-test]"')
 pytest.importorskip("napari")
 
-from conftest import settle
 from mvd_napari.desk import put_into
 from mvd_napari.session import Mode, Session
 from mvd_napari.sight import object_at
+from on_screen import settle
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
@@ -347,7 +347,7 @@ def test_a_field_that_was_not_looked_at_is_asked_about(hands: Hands) -> None:
 
 
 def test_every_outline_falls_on_its_stain_on_the_screen(hands: Hands, tmp_path: Path) -> None:
-    from conftest import picture  # noqa: PLC0415
+    from on_screen import picture  # noqa: PLC0415
 
     hands.press(KEY.Key_W)
     image = picture(hands.desk.viewer, tmp_path)
