@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from mvd_napari.layers import FRAME_COLOURS, LOOKS, Standing, frame_lines, lines_layer, vessel_outlines
+from mvd_napari.layers import LOOKS, Standing, frame_lines, lines_layer, vessel_outlines
 from mvd_napari.pyramid import image_layer
 from on_screen import look_at, near, on_screen, picture, settle
 
@@ -87,13 +87,14 @@ def test_frame_is_green_above_and_right_red_left_and_below(
     shown = picture(viewer, tmp_path)
     place = on_screen(viewer, shown)
     dash_um = 0.02 * rect.width_um  # inside the first dash from each corner
+    green, red = "#009650", "#d62800"
     expected = {
-        (rect.x0_um + 20, rect.y0_um): "include",
-        (rect.x1_um, rect.y0_um + 20): "include",
-        (rect.x0_um, rect.y1_um - dash_um): "exclude",
-        (rect.x0_um + dash_um, rect.y1_um): "exclude",
+        (rect.x0_um + 20, rect.y0_um): green,
+        (rect.x1_um, rect.y0_um + 20): green,
+        (rect.x0_um, rect.y1_um - dash_um): red,
+        (rect.x0_um + dash_um, rect.y1_um): red,
     }
-    assert {at: near(shown, place(*at), FRAME_COLOURS[edge]) < 40 for at, edge in expected.items()} == dict.fromkeys(
+    assert {at: near(shown, place(*at), colour) < 40 for at, colour in expected.items()} == dict.fromkeys(
         expected, True
     )
 
