@@ -63,7 +63,8 @@ def _slide(path: Path) -> Any:
     except CalibrationError as problem:
         levels, attributes, kind = image_layer(path, um_per_px=1.0)
         attributes = attributes | {"units": ("pixel", "pixel")}
-        show_warning(f"{problem}. It is shown in pixels and cannot be measured like this")
+        why = str(problem).partition(";")[0]  # the remedy is the command line's
+        show_warning(f"{why}; it is shown in pixels, and nothing on it can be measured")
     if levels[-1].sampled:
         show_warning(f"{path.name} holds no smaller copies of itself: from afar it is shown in blocks; come nearer")
     return levels, attributes, kind
