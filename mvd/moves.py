@@ -1,4 +1,4 @@
-"""What an observer's moving of a field, or another involved area, needs of the slide: what can be counted, what is there.
+"""Fields and involved area that an observer moves: what can be counted at the new place, and what is there.
 
 Both may show marrow in which nothing was sought before. What is found there is the same as if the specimen had been
 measured so from the beginning.
@@ -161,9 +161,7 @@ def _square(centre_um: tuple[float, float], side_um: float) -> Rect:
 
 def _is_near(rect: Rect, centre_um: tuple[float, float], reach_um: float) -> bool:
     x_um, y_um = centre_um
-    return (
-        rect.x0_um - reach_um < x_um < rect.x1_um + reach_um and rect.y0_um - reach_um < y_um < rect.y1_um + reach_um
-    )
+    return rect.x0_um - reach_um < x_um < rect.x1_um + reach_um and rect.y0_um - reach_um < y_um < rect.y1_um + reach_um
 
 
 def _nearest(value: float, edges: Sequence[float]) -> float:
@@ -200,9 +198,7 @@ def _found(
         found = vessels_on_slide(slide, ground.survey, cores, rule=rule, score=ground.score, progress=progress)
         stored = as_stored(found, slide.calibration)
     return tuple(
-        vessel
-        if not vessel.accepted or _holds(evaluable, vessel)
-        else replace(vessel, reason=Reason.NOT_INVOLVED)
+        vessel if not vessel.accepted or _holds(evaluable, vessel) else replace(vessel, reason=Reason.NOT_INVOLVED)
         for vessel in stored
     )
 
@@ -218,4 +214,3 @@ def _open(specimen: Specimen) -> Slide:
     return open_slide(
         specimen.image, um_per_px=specimen.um_per_px, calibration_detail=f"specimens.csv, {specimen.specimen}"
     )
-

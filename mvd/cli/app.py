@@ -12,6 +12,7 @@ import typer
 from mvd.cli.audit import audit
 from mvd.cli.qupath import export_reviews, import_reviews
 from mvd.cli.recount import recount
+from mvd.cli.review import review
 from mvd.cli.train import train
 from mvd.rules import rule_names
 
@@ -223,6 +224,7 @@ def phantom(
     typer.echo(f"wrote {len(names)} sections to {out}; measure them with: mvd run {out}")
 
 
+app.command()(review)
 app.command()(recount)
 app.command()(audit)
 app.command("export")(export_reviews)

@@ -28,7 +28,11 @@ class Blinds:
         for one in manifest.specimens:
             code = codes.get(one.specimen, UNNAMED)
             files = [path for path in (one.image, one.involved, one.fields) if path is not None]
-            names = [*(str(path) for path in files), *(path.name for path in files), *(_stem(path.name) for path in files)]
+            names = [
+                *(str(path) for path in files),
+                *(path.name for path in files),
+                *(_stem(path.name) for path in files),
+            ]
             for name in (*names, one.specimen, one.patient, one.timepoint, *([one.response] if one.response else [])):
                 instead.setdefault(name, UNNAMED if name in (one.patient, one.timepoint, one.response) else code)
         for problem in manifest.problems:
@@ -47,4 +51,4 @@ class Blinds:
 
 def _stem(name: str) -> str:
     """A file's name without its endings."""
-    return name.split(".")[0]
+    return name.partition(".")[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
 from mvd.corrections import Polygon, ReviewedObject
+from mvd.fields import CountField
 from mvd.geometry import Rect, Ring
 from mvd_napari.layers import (
     OUTLINE_UM,
@@ -42,11 +43,17 @@ CHOSEN_COLOUR, PENCIL_COLOUR = "#ffffff", "#ffffff"
 OTHER_FIELDS_COLOUR = "#1e3ca0"
 """As the fields on the overview pictures."""
 
-_DASHED = frozenset({Standing.REJECTED, Standing.NEAR_REJECTED})
-_DASH_UM = 3.0
+_DASH_UM = {Standing.REJECTED: 2.0, Standing.NEAR_REJECTED: 2.0, Standing.LEFT_OUT: 6.0}
+"""Outlines of what is not in the count are dashed, as in the field pictures; the others are whole."""
+_SIGNED = frozenset({Standing.ADDED, Standing.NEAR_COUNTED, Standing.NEAR_REJECTED})
+"""What gets a sign beside its outline."""
+_BESIDE_UM = 3.0
+_INSET_UM = 2.0
 
 Segments = NDArray[np.float64]
 """(n, 2, 2): start and way of each, y, x in µm."""
+_NOTHING: Segments = np.array([[[0.0, 0.0], [1e-3, 0.0]]])
+"""Where nothing is drawn: napari cannot draw no vectors, and to hide the layer costs it a whole new scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,33 @@ class Hand:
     stroke: Callable[[Ring], None]
 
 
+class Strokes(Vectors):  # type: ignore[misc]  # napari has no types
+    """Broken lines, each of one colour, that are drawn anew within a frame."""
+
+    def __init__(self, name: str, width_um: float) -> None:
+        self._look: object = None
+        super().__init__(
+            _NOTHING, name=name, edge_width=width_um, vector_style="line", edge_color=np.zeros((1, 4)), **WORLD
+        )
+
+    def draw(self, lines: Iterable[NDArray[np.float64]], colours: Iterable[str]) -> None:
+        """Lines, y, x in µm, in place of those before."""
+        parts = [(_segments(places), colour) for places, colour in zip(lines, colours, strict=True)]
+        segments = np.concatenate([part for part, _ in parts]) if parts else _NOTHING
+        rgba = [np.tile(_rgba(colour), (len(part), 1)) for part, colour in parts]
+        look = (segments.tobytes(), tuple(colour for _, colour in parts))
+        if look == self._look:
+            return
+        self._look = look
+        with self.events.blocker_all():  # drawn once for both, not once for each
+            self.data = segments
+            self.edge_color = np.concatenate(rgba) if rgba else np.zeros((1, 4))
+        self.refresh(thumbnail=False, highlight=False)
+
+    def _update_thumbnail(self) -> None:
+        """None is seen, and drawing it takes longer than all the rest."""
+
+
 class Canvas:
     """The layers of one viewer."""
 
@@ -67,39 +101,40 @@ class Canvas:
         self.image: Image | None = None
         self._hand = hand
         self._drawing = False
-        self.involved = self._lines("Involved area", 4.0)
+        self._points_look: object = None
+        self.involved = self._lines("Involved area", 2.0)
+        self.other_fields = self._lines("Other fields", 0.7)
         self.frame = self._lines("Field", 1.2)
         self.outlines = self._lines("Outlines", OUTLINE_UM)
         self.points = Points(
             np.empty((0, 2)), name="Vessels", size=5, border_width=0.12, border_color=RIM, antialiasing=1, **WORLD
         )
         viewer.add_layer(self.points)
-        self.chosen = self._lines("Chosen", 1.6)
+        self.chosen = self._lines("Chosen", 1.2)
         self.pencil = self._lines("Pencil", 1.0)
         viewer.mouse_double_click_callbacks.clear()  # the second of two quick clicks is no wish to zoom
         viewer.mouse_drag_callbacks.append(self._on_drag)
         viewer.mouse_move_callbacks.append(self._on_move)
 
     def close(self) -> None:
-        """Let go of the mouse."""
+        """Let go of the mouse, and of the viewer, which is closed when nobody holds it any more."""
+        if self.viewer is None:
+            return
         for callbacks, mine in (
             (self.viewer.mouse_drag_callbacks, self._on_drag),
             (self.viewer.mouse_move_callbacks, self._on_move),
         ):
             if mine in callbacks:
                 callbacks.remove(mine)
+        self.viewer = None
 
     @property
     def native(self) -> Any:
         """The widget that is drawn on."""
         return self.viewer.window._qt_viewer.canvas.native  # napari has no public name for it
 
-    def _lines(self, name: str, width_um: float) -> Vectors:
-        layer = Vectors(
-            np.zeros((1, 2, 2)), name=name, edge_width=width_um, vector_style="line", edge_color=OTHER_FIELDS_COLOUR,
-            **WORLD,
-        )  # fmt: skip
-        layer.visible = False  # an empty layer cannot be drawn: one segment of no length is not shown
+    def _lines(self, name: str, width_um: float) -> Strokes:
+        layer = Strokes(name, width_um)
         self.viewer.add_layer(layer)
         return layer
 
@@ -108,12 +143,14 @@ class Canvas:
     def show_section(self, image: ImageLayer) -> None:
         """Another section, in place of the one before."""
         data, attributes, _ = image
-        before = self.image
-        self.image = Image(data, **attributes)
-        self.viewer.layers.insert(0, self.image)
-        if before is not None:
-            self.viewer.layers.remove(before)
-        self.viewer.layers.selection.active = self.image
+        if self.image is None:
+            self.image = Image(data, **attributes)
+            self.viewer.layers.insert(0, self.image)
+            self.viewer.layers.selection.active = self.image
+            return
+        with self.image.events.blocker_all():  # another layer would take half a second
+            self.image.scale, self.image.translate = attributes["scale"], attributes["translate"]
+        self.image.data = data
 
     def show(self, session: Session, *, marks: bool, outlines: bool) -> None:
         """Everything that is drawn on the section, as the session stands."""
@@ -122,22 +159,32 @@ class Canvas:
         objects, counted = (session.near() if marks else ()), session.tally.counted
         hidden = session.review.hidden  # an outline would tell that the program found it
         lines = vessel_outlines(objects, counted=counted) if outlines and not hidden else None
-        self._show_points(objects, counted, rejected_only=lines is not None)
-        self._draw(self.outlines, *_styled(lines, objects, counted) if lines else ((), ()))
+        self._show_points(objects, counted, beside=lines is not None)
+        self.outlines.draw(*_styled(lines, objects, counted) if lines else ((), ()))
         self.show_chosen(session)
         self._show_fields(session)
 
-    def _show_points(self, objects: Sequence[ReviewedObject], counted: frozenset[str], *, rejected_only: bool) -> None:
-        """Points for all, or, where outlines are drawn, for what its outline does not tell enough of."""
-        plain = (Standing.COUNTED,) if rejected_only else ()
-        found = vessel_points([one for one in objects if standing(one, counted) not in plain], counted=counted)
-        self.points.data = found.data
-        if len(found.data):
-            self.points.symbol = list(found.symbols)
-            self.points.face_color = np.array([_rgba(colour) for colour in found.colours])
-            self.points.size = np.array(found.sizes_um)
-            self.points.border_color = RIM
-        self.points.selected_data = set()
+    def _show_points(self, objects: Sequence[ReviewedObject], counted: frozenset[str], *, beside: bool) -> None:
+        """Points for all; beside outlines only for what the line does not tell, and next to it."""
+        shown = [one for one in objects if not beside or standing(one, counted) in _SIGNED]
+        found = vessel_points(shown, counted=counted)
+        places = found.data
+        if beside and shown:
+            corners = [one.vessel.bounds for one in shown]
+            places = np.array([(box.y0_um - _BESIDE_UM, box.x1_um + _BESIDE_UM) for box in corners])
+        look = (places.tobytes(), found.symbols, found.colours)
+        if look == self._points_look:
+            return
+        self._points_look = look
+        with self.points.events.blocker_all():  # drawn once for all of it, not once for each
+            self.points.data = places
+            if shown:
+                self.points.symbol = list(found.symbols)
+                self.points.face_color = np.array([_rgba(colour) for colour in found.colours])
+                self.points.size = np.array(found.sizes_um)
+                self.points.border_color = RIM
+            self.points.selected_data = set()
+        self.points.refresh(thumbnail=False)
 
     def show_chosen(self, session: Session) -> None:
         """The chosen objects, and the one under the pointer."""
@@ -146,66 +193,60 @@ class Canvas:
         lines = [there[name].vessel.outline for name in dict.fromkeys(names) if name in there]
         if session.review.hidden:
             lines = [_ring_round(there[name].vessel.x_um, there[name].vessel.y_um) for name in dict.fromkeys(names)]
-        self._draw(self.chosen, [_closed(ring[:, ::-1]) for ring in lines], [CHOSEN_COLOUR] * len(lines))
+        self.chosen.draw([_closed(ring[:, ::-1]) for ring in lines], [CHOSEN_COLOUR] * len(lines))
 
     def _show_fields(self, session: Session) -> None:
         border = session.measured_protocol.fields.border
-        drawn: list[NDArray[np.float64]] = []
-        colours: list[str] = []
-        for name, one in session.review.fields.items():
-            lines = frame_lines(one.field, border=border if name == session.field else "centre")
-            for places, kind, colour in zip(lines.data, lines.kinds, lines.colours, strict=True):
-                drawn.append(_closed(places) if kind == "polygon" else places)
-                colours.append(colour)
-        self._draw(self.frame, drawn, colours)
+        for layer, here in ((self.other_fields, False), (self.frame, True)):
+            fields = [one.field for name, one in session.review.fields.items() if (name == session.field) is here]
+            parts = [frame_lines(field, border=border) if here else _square(field) for field in fields]
+            drawn = [
+                _closed(places) if kind == "polygon" else places
+                for lines in parts
+                for places, kind in zip(lines.data, lines.kinds, strict=True)
+            ]
+            layer.draw(drawn, [colour for lines in parts for colour in lines.colours])
 
     def show_involved(self, involved: Iterable[Polygon]) -> None:
         """The involved area's outline."""
         lines = involved_lines(involved)
-        self._draw(self.involved, [_closed(places) for places in lines.data], lines.colours)
+        self.involved.draw([_closed(places) for places in lines.data], lines.colours)
 
     def show_ghost(self, rect: Rect | None, *, fits: bool = True) -> None:
         """A field that is being moved; dashed red where it cannot be put down."""
         if rect is None:
-            self._draw(self.pencil, (), ())
+            self.pencil.draw((), ())
             return
-        ring = np.array([(rect.y0_um, rect.x0_um), (rect.y0_um, rect.x1_um), (rect.y1_um, rect.x1_um), (rect.y1_um, rect.x0_um)])
+        ring = np.array(
+            [(rect.y0_um, rect.x0_um), (rect.y0_um, rect.x1_um), (rect.y1_um, rect.x1_um), (rect.y1_um, rect.x0_um)]
+        )
         lines = [_closed(ring)] if fits else _dashes(_closed(ring), 8.0)
-        self._draw(self.pencil, lines, ["#009650" if fits else "#d62800"] * len(lines))
+        self.pencil.draw(lines, ["#009650" if fits else "#d62800"] * len(lines))
 
     def show_pencil(self, places: Sequence[tuple[float, float]]) -> None:
         """A line as it is drawn; y, x in µm."""
-        self._draw(self.pencil, [np.array(places)] if len(places) > 1 else (), [PENCIL_COLOUR] * (len(places) > 1))
-
-    def _draw(self, layer: Vectors, lines: Iterable[NDArray[np.float64]], colours: Iterable[str]) -> None:
-        """Broken lines, y, x in µm, a colour each."""
-        parts = [(_segments(places), colour) for places, colour in zip(lines, colours, strict=True)]
-        parts = [(segments, colour) for segments, colour in parts if len(segments)]
-        layer.visible = bool(parts)
-        if parts:
-            layer.data = np.concatenate([segments for segments, _ in parts])
-            layer.edge_color = np.concatenate([np.tile(_rgba(colour), (len(s), 1)) for s, colour in parts])
+        self.pencil.draw([np.array(places)] if len(places) > 1 else (), [PENCIL_COLOUR] * (len(places) > 1))
 
     # Looking
 
     def go_to(self, rect: Rect, around: float = AROUND) -> None:
         """Fill the canvas with a rectangle."""
         size = self.native.size()
-        self.viewer.camera.center = (0.0, (rect.y0_um + rect.y1_um) / 2, (rect.x0_um + rect.x1_um) / 2)
+        self.viewer.scene.camera.center = (0.0, (rect.y0_um + rect.y1_um) / 2, (rect.x0_um + rect.x1_um) / 2)
         zoom = min(size.width() / rect.width_um, size.height() / rect.height_um) / around
         if math.isfinite(zoom) and zoom > 0:
-            self.viewer.camera.zoom = zoom
+            self.viewer.scene.camera.zoom = zoom
 
     def set_mode(self, mode: Mode) -> None:
         """What a drag does: move the section, or draw."""
         self._drawing = mode in (Mode.LINE, Mode.OUTLINE, Mode.INVOLVED)
-        self.viewer.camera.mouse_pan = not self._drawing
+        self.viewer.scene.camera.mouse_pan = not self._drawing
         self.show_pencil(())
 
     # The mouse
 
     def _on_drag(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
-        button, held = event.button, frozenset(str(key) for key in event.modifiers)
+        button, held = event.button, frozenset(str(getattr(key, "name", key)) for key in event.modifiers)
         start, moved, drawing = np.array(event.pos, np.float64), False, self._drawing
         places = [tuple(event.position[-2:])]
         yield
@@ -239,10 +280,16 @@ def _styled(
     colours: list[str] = []
     for places, colour, one in zip(lines.data, lines.colours, objects, strict=True):
         ring = _closed(places)
-        parts = _dashes(ring, _DASH_UM) if standing(one, counted) in _DASHED else [ring]
+        dash_um = _DASH_UM.get(standing(one, counted))
+        parts = _dashes(ring, dash_um) if dash_um else [ring]
         drawn += parts
         colours += [colour] * len(parts)
     return drawn, colours
+
+
+def _square(field: CountField) -> Lines:
+    """A field beside the one in view: a little smaller, so that it leaves a common edge to that one's frame."""
+    return frame_lines(replace(field, rect=field.rect.expanded(-_INSET_UM)), border="centre")
 
 
 def _closed(places: NDArray[np.float64]) -> NDArray[np.float64]:

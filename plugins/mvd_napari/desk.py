@@ -1,452 +1,70 @@
-"""The observer's desk: a session, its canvas and its panel, and what each key, click and button does."""
+"""The desk in a napari window: how it is opened, from the command line and from napari's own menu."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import napari
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QStackedWidget, QWidget
 
-from mvd.errors import MvdError
-from mvd.geometry import Ring
-from mvd.reading import Reading
-from mvd.vessels import Reason
-from mvd_napari.canvas import Canvas, Hand
-from mvd_napari.help import show_table
-from mvd_napari.keyboard import Keyboard
-from mvd_napari.keys import KEYS, REASON_KEYS, Action, Moment, action_of, table, working
-from mvd_napari.menu import object_menu
-from mvd_napari.panel import Face, FieldFace, Panel, Pressed
-from mvd_napari.relocating import Relocating
-from mvd_napari.session import Mode, Session
-from mvd_napari.wording import STATUS_SIGNS, STATUS_WORDS, field_words, mvd_words, object_words
-from mvd_napari.workers import Prepared, Workers, prepare
+from mvd_napari.opening import Opening
+from mvd_napari.session import Session
+from mvd_napari.working import Desk
 
-LEAVE_OUT_REASONS = ("fold", "out of focus", "torn or crushed", "no marrow")
-"""Offered when a field is left out; any other can be written."""
-
-_WHY_NOT = {
-    Moment.OBJECT: "Put the pointer on an object first, or go to one with E.",
-    Moment.SEVERAL: "Choose two objects or more with Shift and a click, then press M.",
-    Moment.REVIEW: "This specimen is finished; X goes on with it.",
-    Moment.UNDOABLE: "There is nothing to undo.",
-    Moment.REDOABLE: "There is nothing to do again.",
-    Moment.FINISHED: "This specimen is not finished.",
-    Moment.HIDDEN: "What the program found is shown already.",
-    Moment.OPEN: "No specimen is open; choose one from the list.",
-}
+LIGHT = "light"
+"""napari's theme: round a bright-field section, a dark window makes the eye work."""
 
 
-class Desk:
-    """One observer's desk in one viewer."""
-
-    def __init__(self, viewer: Any, session: Session) -> None:
-        self.viewer, self.session = viewer, session
-        self.panel = Panel(Pressed(self.go_to_field, self.open_number, self.undo, self.redo, self.press_finish, self.cancel))
-        self.workers = Workers(self.panel)
-        self.canvas = Canvas(viewer, Hand(self.click, self.menu, self.hover, self.stroke))
-        self.keyboard = Keyboard(self.press, self.canvas.native, viewer.window._qt_window)
-        self.relocating = Relocating(self)
-        self.marks = self.outlines = True
-        self.seen: set[tuple[str, str]] = set()
-        """Fields that were looked at, by reading."""
-        self._wanted: str | None = None
-        self._acts: dict[Action, Callable[[], None]] = {
-            Action.NEXT_FIELD: lambda: self.step_field(1),
-            Action.PREVIOUS_FIELD: lambda: self.step_field(-1),
-            Action.ACCEPT: lambda: self.session.accept(self.session.target),
-            Action.REJECT: lambda: self.session.reject(self.session.target),
-            Action.MERGE: lambda: self.session.merge(self.session.chosen),
-            Action.SPLIT: self.begin_split,
-            Action.OUTLINE: lambda: self.begin_drawing(Mode.OUTLINE, "Drag round the vessel."),
-            Action.COMMENT: self.ask_comment,
-            Action.NEXT_DOUBTFUL: self.next_doubtful,
-            Action.MARKS: self.toggle_marks,
-            Action.OUTLINES: self.toggle_outlines,
-            Action.UNDO: self.session.undo,
-            Action.REDO: self.session.redo,
-            Action.MOVE_FIELD: self.relocating.begin_move,
-            Action.REPLACE_FIELD: self.relocating.replace,
-            Action.LEAVE_OUT: self.leave_out,
-            Action.INVOLVED: self.relocating.begin_involved,
-            Action.REVEAL: self.session.reveal,
-            Action.FINISH: self.finish,
-            Action.REOPEN: self.session.reopen,
-            Action.NEXT_SPECIMEN: lambda: self.open_reading(self.session.next_reading(1)),
-            Action.PREVIOUS_SPECIMEN: lambda: self.open_reading(self.session.next_reading(-1)),
-            Action.HELP: self.show_keys,
-        }
-
-    # Opening
-
-    def begin(self) -> None:
-        """Go to the first specimen that is not finished."""
-        self.show()
-        first = self.session.next_unfinished()
-        self.open_reading(first or (self.session.readings[0] if self.session.readings else None))
-
-    def open_number(self, number: int) -> None:
-        """The specimen in this line of the list."""
-        self.open_reading(self.session.readings[number])
-
-    def open_reading(self, reading: Reading | None) -> None:
-        """Show a specimen as soon as it is ready; at once, where it was prepared."""
-        if reading is None or self.session.busy:
-            return
-        self._wanted = reading.code
-        future = self._prepare(reading)
-        if future.done():
-            self._show_prepared(reading, future)
-            return
-        self.note(f"Opening {reading.title} …")
-        future.add_done_callback(lambda found: self.workers.tell(lambda: self._show_prepared(reading, found)))
-
-    def _prepare(self, reading: Reading) -> Future[Prepared]:
-        specimen = self.session.specimen_of(reading)
-        return self.workers.ahead(reading.code, lambda: prepare(reading, specimen, self.session.read))
-
-    def _show_prepared(self, reading: Reading, future: Future[Prepared]) -> None:
-        if reading.code != self._wanted or future.cancelled():
-            return
-        self._wanted = None
-        self.workers.taken(reading.code)
-        try:
-            prepared = future.result()
-        except MvdError as error:
-            self.complain(error)
-            return
-        self.session.open(reading, prepared.opened)
-        self.viewer.title = f"mvd · {reading.title}"
-        self.canvas.set_mode(Mode.LOOK)
-        self.canvas.show_section(prepared.image)
-        self.canvas.show_involved(self.session.review.involved)
-        self.note(prepared.opened.outdated or "")
-        self.look_at_field()
-        following = self.session.next_unfinished()
-        if following is not None and following != reading:
-            self.workers.forget(but={following.code})
-            self._prepare(following)
-
-    # Looking
-
-    def step_field(self, step: int) -> None:
-        self.session.step_field(step)
-        self.look_at_field()
-
-    def go_to_field(self, name: str) -> None:
-        """A field's button."""
-        if self._may(Moment.OPEN):
-            self.attempt(lambda: self.session.go_to_field(name))
-            self.look_at_field()
-
-    def look_at_field(self) -> None:
-        rect, reading = self.session.rect, self.session.reading
-        if rect is not None and reading is not None:
-            self.canvas.go_to(rect)
-            self.seen.add((reading.code, str(self.session.field)))
-        self.show()
-
-    def next_doubtful(self) -> None:
-        before = self.session.field
-        if self.session.next_doubtful() is None:
-            self.note("There is no doubtful object left in the fields of this specimen.")
-        elif self.session.field != before:
-            self.look_at_field()
-
-    def toggle_marks(self) -> None:
-        self.marks = not self.marks
-
-    def toggle_outlines(self) -> None:
-        self.marks, self.outlines = True, not self.outlines
-
-    # Keys and buttons
-
-    def press(self, key: str) -> bool:
-        """A key; whether it is one of the desk's."""
-        action = action_of(key)
-        if action is None:
-            return False
-        question = self.panel.question
-        if question.is_open:
-            if action is Action.FINISH and question.has_answers:
-                question.press_first()
-                return True
-            question.close_it()
-            if action is Action.CANCEL:
-                return True
-        if action is Action.CANCEL:
-            self.cancel()
-        elif action is Action.REASON:
-            self.act(action, lambda: self.session.reject(self.session.target, REASON_KEYS[key]))
-        else:
-            self.act(action, self._acts[action])
-        return True
-
-    def act(self, action: Action, do: Callable[[], None]) -> None:
-        """Do what an action does, if it can be done now; say why where it cannot."""
-        needed = {key.when for key in KEYS if key.action is action}
-        if any(self._may(moment) for moment in needed):
-            self.note("")
-            self.attempt(do)
-        else:
-            self.note(self._why_not(needed))
-
-    def _may(self, moment: Moment) -> bool:
-        return moment is Moment.EVER or moment in self.session.moments()
-
-    def _why_not(self, needed: set[Moment]) -> str:
-        held = self.session.moments()
-        if Moment.BUSY in held:
-            return "Something is being found; Esc cancels it."
-        if held & {Moment.DRAWING, Moment.PLACING}:
-            return "First end what you began, or cancel it with Esc."
-        if Moment.FINISHED in held:
-            return _WHY_NOT[Moment.REVIEW]
-        return next((_WHY_NOT[moment] for moment in needed if moment in _WHY_NOT), "")
-
-    def attempt(self, do: Callable[[], object]) -> None:
-        """Do it and show what it changed; what is refused is said, and nothing is changed."""
-        try:
-            do()
-        except MvdError as error:
-            self.complain(error)
-        self.show()
-
-    def undo(self) -> None:
-        self.press("Z")
-
-    def redo(self) -> None:
-        self.press("Shift+Z")
-
-    def press_finish(self) -> None:
-        """The big button: finish, or go on with what is finished, or show what was hidden."""
-        held = self.session.moments()
-        action = Action.REOPEN if Moment.FINISHED in held else Action.REVEAL if Moment.HIDDEN in held else Action.FINISH
-        self.act(action, self._acts[action])
-
-    def cancel(self) -> None:
-        """Let go of what was begun, else of what is chosen."""
-        if self.session.busy:
-            self.relocating.cancel()
-        elif self.session.mode is not Mode.LOOK:
-            self.end_drawing()
-        else:
-            self.session.choose(None)
-        self.note("")
-        self.show()
-
-    # The mouse
-
-    def click(self, x_um: float, y_um: float, held: frozenset[str]) -> None:
-        if self.session.mode is Mode.PLACE:
-            self.attempt(lambda: self.relocating.put_down(x_um, y_um))
-        elif "Shift" in held and self._may(Moment.REVIEW):
-            self.attempt(lambda: self.session.choose_at(x_um, y_um))
-        else:
-            self.act(Action.ADD, lambda: self.session.click(x_um, y_um))
-            self.hover(x_um, y_um)
-
-    def menu(self, x_um: float, y_um: float) -> None:
-        """Everything that can be done with the object there."""
-        self.hover(x_um, y_um)
-        if self._may(Moment.OBJECT):
-            object_menu(self.panel, self.session.review.objects[self.session.target[0]], self.press, self.reject_as)
-
-    def reject_as(self, reason: Reason) -> None:
-        self.act(Action.REASON, lambda: self.session.reject(self.session.target, reason))
-
-    def hover(self, x_um: float, y_um: float) -> None:
-        if self.session.opened is None:
-            return
-        if self.session.mode is Mode.PLACE:
-            self.relocating.hover(x_um, y_um)
-            return
-        name = self.session.at(x_um, y_um) if self.session.mode is Mode.LOOK else self.session.pointed
-        if name != self.session.pointed:
-            self.session.pointed = name
-            self.canvas.show_chosen(self.session)
-            self.panel.show_object(self._object_words())
-            self._show_help()
-
-    def stroke(self, ring: Ring) -> None:
-        """A line or an outline was drawn."""
-        mode, target = self.session.mode, self.session.target
-        if mode is Mode.INVOLVED:
-            self.attempt(lambda: self.relocating.drawn(ring))
-            return
-        self.end_drawing()
-        if mode is Mode.LINE:
-            self.attempt(lambda: self.session.split(target[0], ring))
-        elif mode is Mode.OUTLINE:
-            self.attempt(lambda: self.session.outline(ring, target[0] if target else None))
-
-    def begin_split(self) -> None:
-        self.begin_drawing(Mode.LINE, "Drag a line right across it.")
-
-    def begin_drawing(self, mode: Mode, note: str) -> None:
-        self.session.mode = mode
-        self.canvas.set_mode(mode)
-        self.note(note)
-
-    def end_drawing(self) -> None:
-        self.session.mode = Mode.LOOK
-        self.canvas.set_mode(Mode.LOOK)
-
-    # Questions
-
-    def ask_comment(self) -> None:
-        session = self.session
-        if session.target:
-            name = session.target[0]
-            what, before = "this object", session.review.objects[name].comment
-            send = lambda text: session.comment(text, on_object=name)  # noqa: E731
-        else:
-            field = str(session.field)
-            what, before = f"field {field}", session.review.fields[field].comment
-            send = lambda text: session.comment(text, on_field=field)  # noqa: E731
-        self.ask(f"Your comment on {what}:", lambda text: self.attempt(lambda: send(text)), line=before)
-
-    def leave_out(self) -> None:
-        field = str(self.session.field)
-        if self.session.review.fields[field].unevaluable is not None:
-            self.session.take_in()
-            return
-        self.ask(
-            f"Why can field {field} not be counted?",
-            lambda reason: self.attempt(lambda: self.session.leave_out(reason)),
-            answers=LEAVE_OUT_REASONS,
-            line="",
-        )
-
-    def finish(self) -> None:
-        unseen = [name for name in self.session.review.fields if (self._code, name) not in self.seen]
-        if not unseen:
-            self._finish()
-            return
-        fields = f"Field {unseen[0]} was" if len(unseen) == 1 else f"Fields {', '.join(unseen)} were"
-        self.ask(
-            f"{fields} not looked at since you opened this specimen. Finish all the same?",
-            lambda _: self.attempt(self._finish),
-            answers=("Finish all the same",),
-        )
-
-    def _finish(self) -> None:
-        self.session.finish()
-        self.show()
-        following = self.session.next_unfinished()
-        if following is None:
-            self.note("All specimens are finished. Thank you.")
-        else:
-            self.open_reading(following)
-
-    def ask(self, text: str, then: Callable[[str], None], **how: Any) -> None:
-        """A question in the panel; see `Question.ask`."""
-        self.note("")
-        self.panel.question.ask(text, then, back_to=self.canvas.native, **how)
-
-    # Showing
-
-    def show(self) -> None:
-        """Everything, as the session stands."""
-        self.canvas.show(self.session, marks=self.marks, outlines=self.outlines)
-        self.panel.show_face(self._face())
-        rows = [f"{STATUS_SIGNS[self.session.statuses[one.code]]}  {one.title}" for one in self.session.readings]
-        finished = sum(status == "finished" for status in self.session.statuses.values())
-        present = self.session.readings.index(self.session.reading) if self.session.reading else None
-        self.panel.show_specimens(f"Specimens: {finished} of {len(rows)} finished", rows, present)
-        self._show_help()
-
-    def _face(self) -> Face:
-        session = self.session
-        if session.opened is None or session.reading is None:
-            return Face("mvd", "", "", "", "", (), ("", ""), False, False, "")
-        held, tally = session.moments(), session.tally
-        mvd, sure = mvd_words(tally)
-        fields = tuple(
-            FieldFace(
-                name=one.name,
-                count="–" if one.count is None else str(one.count),
-                hint=field_words(one),
-                present=one.name == session.field,
-                left_out=one.unevaluable is not None,
-                doubtful=one.doubtful > 0,
-            )
-            for one in tally.fields
-        )
-        done = {Moment.FINISHED: "Go on with it", Moment.HIDDEN: "I have counted: show the program’s count"}
-        finish = next((text for moment, text in done.items() if moment in held), "Finish")
-        return Face(
-            title=session.reading.title,
-            status=STATUS_WORDS[session.review.status],
-            mvd=mvd,
-            unit="vessels/mm²",
-            sure=sure,
-            fields=fields,
-            object_words=self._object_words(),
-            can_undo=Moment.UNDOABLE in held,
-            can_redo=Moment.REDOABLE in held,
-            finish=finish if held & {Moment.REVIEW, Moment.FINISHED} else "",
-        )
-
-    def _object_words(self) -> tuple[str, str]:
-        session = self.session
-        chosen = session.target
-        if not chosen:
-            return "", "Put the pointer on an object to see its measures."
-        if len(chosen) > 1:
-            return f"{len(chosen)} objects chosen", ""
-        return object_words(session.review.objects[chosen[0]], session.tally, hidden=session.review.hidden)
-
-    def _show_help(self) -> None:
-        self.panel.show_help(list(self._help()))
-
-    def _help(self) -> Iterator[tuple[str, str]]:
-        for key in working(self.session.moments()):
-            yield ("1…0" if key.action is Action.REASON else key.keys[0]), key.short
-
-    def show_keys(self) -> None:
-        """The whole table."""
-        show_table(table(), self.panel)
-
-    def note(self, text: str) -> None:
-        self.panel.show_note(text)
-
-    def complain(self, error: MvdError) -> None:
-        """What was refused and why, without a name that may not be shown."""
-        said = self.session.blinds.over(str(error))
-        self.panel.show_note(said[:1].upper() + said[1:] + ".", wrong=True)
-
-    @property
-    def _code(self) -> str:
-        return self.session.reading.code if self.session.reading else ""
-
-    def close(self) -> None:
-        """Let go of the viewer; every decision is on the disk already."""
-        self.keyboard.close()
-        self.canvas.close()
-        self.workers.close()
-
-
-def put_into(viewer: Any, study: Path, observer: str) -> Desk:
-    """Open a study at a desk in a viewer.
+def start(study: Path, observer: str) -> None:
+    """Open napari with the desk on a study; returns when the window is closed.
 
     Raises
     ------
     MvdError
-        The study or the observer's name cannot be used.
+        The study or the observer's reviews cannot be used.
     """
-    desk = Desk(viewer, Session(study, observer))
-    clear_away(viewer)
+    session = Session(Path(study), observer)  # what is wrong with it is said before a window opens
+    viewer = napari.Viewer(title="mvd", show=False)
+    put_into(viewer, session)
+    viewer.window._qt_window.showMaximized()
+    napari.run()
+
+
+def put_into(viewer: napari.Viewer, session: Session) -> Desk:
+    """A desk in the dock of a viewer; it goes to the first open specimen as soon as the window has its size."""
+    desk = _desk(viewer, session)
     dock = viewer.window.add_dock_widget(desk.panel, name="Desk", area="right", add_vertical_stretch=False)
-    dock.destroyed.connect(desk.close)
-    QTimer.singleShot(0, desk.begin)  # when the window has its size
+    dock.setTitleBarWidget(QWidget())  # it says nothing, and a stray click on it would close the desk
+    return desk
+
+
+def open_desk(napari_viewer: napari.Viewer) -> QWidget:
+    """What napari's menu opens: asks for study and observer, then is the desk."""
+    pages = QStackedWidget()
+
+    def begin(study: Path, observer: str) -> None:
+        desk = _desk(napari_viewer, Session(study, observer))
+        pages.addWidget(desk.panel)
+        pages.setCurrentWidget(desk.panel)
+
+    pages.addWidget(Opening(begin))
+    return pages
+
+
+def _desk(viewer: Any, session: Session) -> Desk:
+    viewer.theme = LIGHT
+    desk = Desk(viewer, session)
+    desk.panel.destroyed.connect(desk.close)
+    clear_away(viewer)
+    viewer.canvas.overlays.scale_bar.visible = True
+    QTimer.singleShot(0, desk.begin)
     return desk
 
 
 def clear_away(viewer: Any) -> None:
-    """Hide what the desk does not need; the Window menu brings each back."""
+    """Hide what the desk does not need; napari's View and Window menus bring it back."""
     window = viewer.window._qt_viewer
     for dock in (window.dockLayerControls, window.dockLayerList):
         dock.setVisible(False)

@@ -12,7 +12,9 @@ def show_table(markdown: str, parent: QWidget) -> QDialog:
     dialog.setObjectName("keys")
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, True)
     dialog.setWindowTitle("Keys")
-    dialog.setStyleSheet("QDialog, QTextBrowser { background: #ffffff; color: #20282b; border: none; font-size: 15px; }")
+    dialog.setStyleSheet(
+        "QDialog, QTextBrowser { background: #ffffff; color: #20282b; border: none; font-size: 15px; }"
+    )
     text = QTextBrowser()
     text.setMarkdown(markdown)
     column = QVBoxLayout(dialog)

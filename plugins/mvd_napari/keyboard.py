@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +19,15 @@ class Keyboard(QObject):
     def __init__(self, press: Callable[[str], bool], *widgets: Any) -> None:
         super().__init__()
         self._press = press
-        self._widgets = widgets
+        self._widgets: tuple[Any, ...] = widgets
         for widget in widgets:
             widget.installEventFilter(self)
 
     def close(self) -> None:
         for widget in self._widgets:
-            widget.removeEventFilter(self)
+            with contextlib.suppress(RuntimeError):  # it is gone already, and its filters with it
+                widget.removeEventFilter(self)
+        self._widgets = ()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  (Qt's name)
         """Qt's hook: whether the event goes no further."""
@@ -45,5 +48,5 @@ def key_name(event: QKeyEvent) -> str:
     """A key as the table of keys has it; empty for Shift and its like alone."""
     if event.key() in _ALONE:
         return ""
-    held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-    return QKeySequence(held.value | event.key()).toString(QKeySequence.SequenceFormat.PortableText)
+    name = QKeySequence(event.keyCombination()).toString(QKeySequence.SequenceFormat.PortableText)
+    return name.replace("Num+", "")  # of the keys beside the others

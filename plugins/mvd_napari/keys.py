@@ -15,7 +15,6 @@ class Action(StrEnum):
     """What a key or a click does."""
 
     ADD = auto()
-    TURN = auto()
     MENU = auto()
     CHOOSE = auto()
     ACCEPT = auto()
@@ -56,6 +55,12 @@ class Moment(StrEnum):
     """A specimen is on the screen."""
     REVIEW = auto()
     """Its review can be gone on with: it is not finished, and nothing else is being done."""
+    TISSUE = auto()
+    """A review can be gone on with, and nothing is under the pointer: a click adds."""
+    COUNTED = auto()
+    """A vessel that counts is under the pointer."""
+    REJECTED = auto()
+    """An object that does not count is under the pointer."""
     OBJECT = auto()
     """An object is under the pointer or chosen."""
     SEVERAL = auto()
@@ -92,26 +97,23 @@ class Key:
 KEYS = (
     Key(Action.NEXT_FIELD, ("F", "PgDown"), "next field", "go to the next field", Moment.OPEN),
     Key(Action.PREVIOUS_FIELD, ("D", "PgUp"), "previous field", "go to the previous field", Moment.OPEN, quiet=True),
-    Key(
-        Action.ADD,
-        (CLICK,),
-        "add, or turn",
-        "on tissue: add a vessel; on a counted vessel: reject it; on a rejected object: count it",
-        Moment.REVIEW,
-    ),
-    Key(Action.ACCEPT, ("A",), "count it", "count the object under the pointer, or the chosen ones", Moment.OBJECT),
-    Key(Action.REJECT, ("R", "Del"), "reject", "reject it, or the chosen ones", Moment.OBJECT),
+    Key(Action.ADD, (CLICK,), "add a vessel", "on tissue: add a vessel", Moment.TISSUE),
+    Key(Action.ADD, (CLICK,), "reject it", "on a vessel that is counted: reject it", Moment.COUNTED),
+    Key(Action.ADD, (CLICK,), "count it", "on an object that is not counted: count it", Moment.REJECTED),
+    Key(Action.ACCEPT, ("A",), "count it", "count the object under the pointer, or those chosen", Moment.OBJECT),
+    Key(Action.REJECT, ("R", "Del"), "reject", "reject it, or those chosen", Moment.OBJECT),
     Key(
         Action.REASON,
         ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0"),
-        "the reason",
+        "reason",
         "reject it for a reason, or change the reason (the list below)",
         Moment.OBJECT,
+        quiet=True,  # the help line shows the reasons themselves
     ),
     Key(
         Action.MENU,
         (RIGHT_CLICK,),
-        "everything else",
+        "menu",
         "on an object: a menu with all that can be done with it, and every reason",
         Moment.OBJECT,
     ),
@@ -143,7 +145,7 @@ KEYS = (
     Key(Action.MARKS, ("W",), "bare tissue", "hide the marks, or show them again", Moment.OPEN),
     Key(Action.OUTLINES, ("Q",), "outlines or points", "show outlines, or points only", Moment.OPEN, quiet=True),
     Key(Action.UNDO, ("Z", "Ctrl+Z"), "undo", "undo the last decision", Moment.UNDOABLE),
-    Key(Action.REDO, ("Shift+Z", "Ctrl+Shift+Z", "Ctrl+Y"), "do again", "do again what was undone", Moment.REDOABLE),
+    Key(Action.REDO, ("Shift+Z", "Ctrl+Shift+Z", "Ctrl+Y"), "redo", "do again what was undone", Moment.REDOABLE),
     Key(
         Action.MOVE_FIELD,
         ("P",),
@@ -234,8 +236,8 @@ def working(moments: Iterable[Moment]) -> tuple[Key, ...]:
 def table() -> str:
     """Every key as a table in Markdown, then the reasons."""
     lines = ["| key | what it does |", "|---|---|"]
-    for key in {key.action: key for key in KEYS}.values():
-        names = ["1 … 9, 0"] if key.action is Action.REASON else [f"{name}" for name in key.keys]
+    for key in {(key.keys, key.says): key for key in KEYS}.values():
+        names = ["1 … 9, 0"] if key.action is Action.REASON else key.keys
         lines.append(f"| {', '.join(names)} | {key.says} |")
     reasons = ", ".join(f"{digit} {reason}" for digit, reason in REASON_KEYS.items())
     return "\n".join([*lines, "", f"Reasons: {reasons}.", ""])

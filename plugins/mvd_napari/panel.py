@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
-    QLineEdit,
     QListWidget,
     QListWidgetItem,
     QProgressBar,
@@ -25,11 +23,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from mvd_napari.question import Question
 from mvd_napari.style import SHEET, WIDTH_PX
+from mvd_napari.widgets import NO_FOCUS, button, label
 
 FIELDS_IN_A_ROW = 5
 
-_NO_FOCUS = Qt.FocusPolicy.NoFocus
+DOUBTFUL_SIGN = "?"
+
+_FIELD_PX = 62
+_OBJECT_PX = 92
+_HELP_PX = 232
+"""The same heights whatever is under the pointer, so that nothing jumps: both lines may wrap; keys and reasons fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ class Panel(QWidget):
         self.setMinimumWidth(WIDTH_PX)
         self.setMaximumWidth(round(WIDTH_PX * 1.4))
         self._pressed = pressed
-        self.fields: dict[str, QPushButton] = {}
+        self.fields: dict[str, FieldButton] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 14)
         column.setSpacing(10)
@@ -93,22 +98,23 @@ class Panel(QWidget):
         self._add_object(column)
         self._add_buttons(column)
         self._add_list(column)
-        self.question = Question(self)
+        self.question = Question(self, in_place_of=(self.list_title, self.specimens))
         column.addWidget(self.question)
+        column.addStretch(0)
         self._add_foot(column)
 
     def _add_head(self, column: QVBoxLayout) -> None:
         row = QHBoxLayout()
-        self.title, self.status = _label("title"), _label("status")
+        self.title, self.status = label("title"), label("status")
         row.addWidget(self.title, 1)
         row.addWidget(self.status, 0, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         column.addLayout(row)
         row = QHBoxLayout()
-        self.mvd, self.unit = _label("mvd"), _label("unit")
+        self.mvd, self.unit = label("mvd"), label("unit")
         row.addWidget(self.mvd)
         row.addWidget(self.unit, 1, Qt.AlignmentFlag.AlignBottom)
         column.addLayout(row)
-        self.sure = _label("sure", wraps=True)
+        self.sure = label("sure", wraps=True)
         column.addWidget(self.sure)
 
     def _add_fields(self, column: QVBoxLayout) -> None:
@@ -122,7 +128,7 @@ class Panel(QWidget):
         inner = QVBoxLayout(box)
         inner.setContentsMargins(10, 8, 10, 8)
         inner.setSpacing(2)
-        self.object_stands, self.object_measures = _label("stands", wraps=True), _label("measures", wraps=True)
+        self.object_stands, self.object_measures = label("stands", wraps=True), label("measures", wraps=True)
         inner.addWidget(self.object_stands)
         inner.addWidget(self.object_measures)
         inner.addStretch(1)
@@ -131,18 +137,18 @@ class Panel(QWidget):
 
     def _add_buttons(self, column: QVBoxLayout) -> None:
         row = QHBoxLayout()
-        self.undo, self.redo = _button("Undo", self._pressed.undo), _button("Do again", self._pressed.redo)
+        self.undo, self.redo = button("Undo", self._pressed.undo), button("Redo", self._pressed.redo)
         row.addWidget(self.undo)
         row.addWidget(self.redo)
         column.addLayout(row)
-        self.finish = _button("Finish", self._pressed.finish, "finish")
+        self.finish = button("Finish", self._pressed.finish, "finish")
         column.addWidget(self.finish)
 
     def _add_list(self, column: QVBoxLayout) -> None:
-        self.list_title = _label("listTitle")
+        self.list_title = label("listTitle")
         column.addWidget(self.list_title)
         self.specimens = QListWidget()
-        self.specimens.setFocusPolicy(_NO_FOCUS)
+        self.specimens.setFocusPolicy(NO_FOCUS)
         self.specimens.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.specimens.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.specimens.itemClicked.connect(lambda item: self._pressed.specimen(self.specimens.row(item)))
@@ -153,15 +159,17 @@ class Panel(QWidget):
         row = QHBoxLayout()
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.cancel = _button("Cancel", self._pressed.cancel)
+        self.cancel = button("Cancel", self._pressed.cancel)
         row.addWidget(self.progress, 1)
         row.addWidget(self.cancel)
         column.addLayout(row)
-        self.note = _label("note", wraps=True)
+        self.note = label("note", wraps=True)
         self.note.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.note)
-        self.help = _label("help", wraps=True)
+        self.help = label("help", wraps=True)
         self.help.setTextFormat(Qt.TextFormat.RichText)
+        self.help.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.help.setFixedHeight(_HELP_PX)
         column.addWidget(self.help)
         self.show_progress(None)
 
@@ -186,24 +194,17 @@ class Panel(QWidget):
 
     def _show_fields(self, faces: Sequence[FieldFace]) -> None:
         if list(self.fields) != [face.name for face in faces]:
-            for button in self.fields.values():
-                self._grid.removeWidget(button)
-                button.deleteLater()
+            for old in self.fields.values():
+                self._grid.removeWidget(old)
+                old.deleteLater()
             self.fields = {face.name: self._field_button(face.name, place) for place, face in enumerate(faces)}
         for face in faces:
-            button = self.fields[face.name]
-            button.setText(f"{face.name}{' •' if face.doubtful else ''}\n{face.count}")
-            button.setToolTip(face.hint)
-            for name, value in (("present", face.present), ("leftOut", face.left_out)):
-                button.setProperty(name, value)
-            button.style().unpolish(button)
-            button.style().polish(button)
+            self.fields[face.name].show_face(face)
 
-    def _field_button(self, name: str, place: int) -> QPushButton:
-        button = _button("", lambda: self._pressed.field(name), "field")
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._grid.addWidget(button, place // FIELDS_IN_A_ROW, place % FIELDS_IN_A_ROW)
-        return button
+    def _field_button(self, name: str, place: int) -> FieldButton:
+        made = FieldButton(name, lambda: self._pressed.field(name))
+        self._grid.addWidget(made, place // FIELDS_IN_A_ROW, place % FIELDS_IN_A_ROW)
+        return made
 
     def show_specimens(self, title: str, rows: Sequence[str], present: int | None) -> None:
         self.list_title.setText(title)
@@ -212,21 +213,23 @@ class Panel(QWidget):
         for number, text in enumerate(rows):
             if number == self.specimens.count():
                 self.specimens.addItem(QListWidgetItem())
-            self.specimens.item(number).setText(text)
+            item = self.specimens.item(number)
+            assert item is not None
+            item.setText(text)
         if present is not None:
             self.specimens.setCurrentRow(present)
 
     def show_note(self, text: str, *, wrong: bool = False) -> None:
         self.note.setText(text)
-        self.note.setProperty("wrong", wrong)
-        self.note.style().unpolish(self.note)
-        self.note.style().polish(self.note)
+        _styled(self.note, wrong=wrong)
         self.note.setVisible(bool(text))
 
-    def show_help(self, keys: Sequence[tuple[str, str]]) -> None:
-        """Keys with what they do."""
-        rich = (f"<b>{_escaped(key)}</b>&nbsp;{_escaped(says).replace(' ', '&nbsp;')}" for key, says in keys)
-        self.help.setText(" &nbsp;&nbsp; ".join(rich))
+    def show_help(self, keys: Sequence[tuple[str, str]], reasons: Sequence[tuple[str, str]] = ()) -> None:
+        """Keys with what they do; below them the reasons, where one can be given."""
+        rows = [_row([pair]) for pair in reasons[:1]] + _rows(reasons[1:])  # the first is too long for a column
+        self.help.setText(
+            f'<table cellspacing="0" cellpadding="1" width="100%">{"".join([*_rows(keys), *rows])}</table>'
+        )
 
     def show_progress(self, part: tuple[int, int] | None) -> None:
         """How far something is; None where nothing is being waited for."""
@@ -237,124 +240,56 @@ class Panel(QWidget):
             self.progress.setValue(part[0])
 
 
-class Question(QFrame):
-    """A question in the panel itself: a line to fill in, some answers to press."""
+class FieldButton(QPushButton):
+    """A field: its name small, its count large, a sign where something in it is doubtful."""
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("question")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 10, 12, 10)
-        self.text = _label("asked", wraps=True)
-        self.line = _Line(lambda: self._answer(self.line.text()))
-        column.addWidget(self.text)
-        column.addWidget(self.line)
-        self._answers = QVBoxLayout()
-        column.addLayout(self._answers)
-        self._then: Callable[[str], None] | None = None
-        self._back_to: QWidget | None = None
-        self.buttons: list[QPushButton] = []
-        self.hide()
-
-    @property
-    def is_open(self) -> bool:
-        return self._then is not None
-
-    @property
-    def has_answers(self) -> bool:
-        """Whether there is one to press, beside Cancel."""
-        return len(self.buttons) > 1
-
-    def press_first(self) -> None:
-        self.buttons[0].click()
-
-    def ask(
-        self,
-        text: str,
-        then: Callable[[str], None],
-        *,
-        answers: Sequence[str] = (),
-        line: str | None = None,
-        back_to: QWidget | None = None,
-    ) -> None:
-        """Ask; `then` is called with the answer pressed or the line entered.
-
-        Parameters
-        ----------
-        line
-            What the line begins with; no line where None.
-        back_to
-            The widget that gets the keyboard afterwards.
-        """
-        self.close_it()
-        self._then, self._back_to = then, back_to
-        self.text.setText(text)
-        for answer in answers:
-            self._add(answer, lambda _=False, answer=answer: self._answer(answer))
-        self._add("Cancel", self.close_it)
-        self.line.setVisible(line is not None)
-        self.line.setText(line or "")
-        self.show()
-        if line is not None:
-            self.line.setFocus()
-            self.line.selectAll()
-
-    def close_it(self) -> None:
-        """Take the question away, unanswered."""
-        self._then = None
-        for button in self.buttons:
-            self._answers.removeWidget(button)
-            button.deleteLater()
-        self.buttons = []
-        self.hide()
-        if self._back_to is not None:
-            self._back_to.setFocus()
-
-    def _add(self, text: str, press: Callable[[], None]) -> None:
-        button = _button(text, press)
-        self.buttons.append(button)
-        self._answers.addWidget(button)
-
-    def _answer(self, answer: str) -> None:
-        then = self._then
-        self.close_it()
-        if then is not None:
-            then(answer)
-
-
-class _Line(QLineEdit):
-    """A line whose Return goes no further: the key that ends a comment must not finish the specimen."""
-
-    def __init__(self, enter: Callable[[], None]) -> None:
+    def __init__(self, name: str, press: Callable[[], None]) -> None:
         super().__init__()
-        self._enter = enter
+        self.setObjectName("field")
+        self.setFocusPolicy(NO_FOCUS)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(_FIELD_PX)
+        self.clicked.connect(lambda _=False: press())
+        self._name, self.count = label("fieldName"), label("fieldCount")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 6, 0, 8)
+        column.setSpacing(0)
+        for line in (self._name, self.count):
+            line.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            line.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
+            column.addWidget(line)
+        self._name.setText(name)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  (Qt's name)
-        if event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            event.accept()
-            self._enter()
-            return
-        super().keyPressEvent(event)
+    def show_face(self, face: FieldFace) -> None:
+        self._name.setText(f"{face.name} {DOUBTFUL_SIGN}" if face.doubtful else face.name)
+        self.count.setText(face.count)
+        self.setToolTip(face.hint)
+        for widget in (self, self._name, self.count):
+            _styled(widget, present=face.present, leftOut=face.left_out)
 
 
-_OBJECT_PX = 86
-"""Two lines, of which the second may wrap: the same height whatever is under the pointer, so that nothing jumps."""
+def _rows(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Two columns, read downwards."""
+    half = (len(pairs) + 1) // 2
+    return [_row(pair) for pair in zip_longest(pairs[:half], pairs[half:], fillvalue=("", ""))]
 
 
-def _label(name: str, *, wraps: bool = False) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(wraps)
-    return label
+def _row(pairs: Sequence[tuple[str, str]]) -> str:
+    span = f'colspan="{3 - len(pairs)}" width="{100 // len(pairs)}%"'
+    cells = (f"<td {span}><b>{_escaped(key)}</b>&nbsp; {_escaped(says)}</td>" for key, says in pairs)
+    return f"<tr>{''.join(cells)}</tr>"
 
 
-def _button(text: str, press: Callable[[], None], name: str = "plain") -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setFocusPolicy(_NO_FOCUS)
-    button.clicked.connect(lambda _=False: press())
-    return button
+def _styled(widget: QWidget, **properties: bool) -> None:
+    """Give a widget properties that the style sheet looks at."""
+    if all(widget.property(name) == value for name, value in properties.items()):
+        return
+    for name, value in properties.items():
+        widget.setProperty(name, value)
+    style = widget.style()
+    if style is not None:
+        style.unpolish(widget)
+        style.polish(widget)
 
 
 def _escaped(text: str) -> str:

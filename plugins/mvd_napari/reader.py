@@ -25,7 +25,10 @@ from mvd_napari.layers import (
 )
 from mvd_napari.pyramid import image_layer
 
-SLIDE_SUFFIXES = frozenset(".bif .czi .dcm .jpeg .jpg .mrxs .ndpi .png .scn .svs .svslide .tif .tiff .vms .vmu".split())
+SLIDE_SUFFIXES = frozenset(
+    {".bif", ".czi", ".dcm", ".jpeg", ".jpg", ".mrxs", ".ndpi", ".png", ".scn", ".svs", ".svslide", ".tif", ".tiff"}
+    | {".vms", ".vmu"}
+)
 """Of the formats that `mvd.slide` reads. napari asks by name; what a file really holds is told when it is opened."""
 
 Reader = Callable[[str | Sequence[str]], list[LayerTuple]]
@@ -53,14 +56,18 @@ def _slides(path: str | Sequence[str]) -> list[LayerTuple]:
 
 def _slide(path: Path) -> Any:
     """The slide in µm; in pixels where nothing says how large one is, so that it can be looked at."""
-    try:
-        return image_layer(path)
-    except CalibrationError as problem:
-        from napari.utils.notifications import show_warning  # noqa: PLC0415
+    from napari.utils.notifications import show_warning  # noqa: PLC0415
 
+    try:
+        levels, attributes, kind = image_layer(path)
+    except CalibrationError as problem:
         levels, attributes, kind = image_layer(path, um_per_px=1.0)
-        show_warning(f"{problem}. It is shown in pixels and cannot be measured like this")
-        return levels, attributes | {"units": ("pixel", "pixel")}, kind
+        attributes = attributes | {"units": ("pixel", "pixel")}
+        why = str(problem).partition(";")[0]  # the remedy is the command line's
+        show_warning(f"{why}; it is shown in pixels, and nothing on it can be measured")
+    if levels[-1].sampled:
+        show_warning(f"{path.name} holds no smaller copies of itself: from afar it is shown in blocks; come nearer")
+    return levels, attributes, kind
 
 
 def show_scale_bar() -> None:
@@ -69,7 +76,7 @@ def show_scale_bar() -> None:
 
     viewer = current_viewer()
     if viewer is not None:
-        viewer.scale_bar.visible = True
+        viewer.canvas.overlays.scale_bar.visible = True
 
 
 def _results(path: str | Sequence[str]) -> list[LayerTuple]:

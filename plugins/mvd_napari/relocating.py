@@ -22,11 +22,10 @@ from mvd.moves import (
 )
 from mvd_napari.layers import involved_of, to_yx
 from mvd_napari.session import Mode
-from mvd_napari.workers import Job
+from mvd_napari.workers import Job, Progress
 
 if TYPE_CHECKING:
-    from mvd.blocks import Progress
-    from mvd_napari.desk import Desk
+    from mvd_napari.working import Desk
 
 ONLY, ADD, CUT = "This is the involved area", "Add it to the area", "Cut it out of the area"
 PLACE, MORE = "Place the fields anew", "Draw more"
@@ -158,8 +157,8 @@ class Relocating:
     def _take(self, decision: Decision) -> None:
         desk = self._desk
         desk.attempt(lambda: desk.session.take(decision))
-        desk.canvas.show_involved(desk.session.review.involved)
         desk.look_at_field()
+        desk.show()
 
     def _with_ground(self, then: Callable[[Ground], None]) -> None:
         session = self._desk.session

@@ -132,6 +132,8 @@ class Session:
             yield Moment.FINISHED
             return
         yield Moment.REVIEW
+        under = self.review.objects[self.pointed].vessel.accepted if self.pointed else None
+        yield {None: Moment.TISSUE, True: Moment.COUNTED, False: Moment.REJECTED}[under]
         for holds, moment in (
             (bool(self.target), Moment.OBJECT),
             (len(self.chosen) > 1, Moment.SEVERAL),
@@ -256,7 +258,7 @@ class Session:
             self.accept((name,))
 
     def _shows(self, x_um: float, y_um: float) -> bool:
-        """Whether a vessel here can belong to the field in view: it touches it, if it is as large as a click makes it."""
+        """Whether a vessel that a click makes here touches the field in view."""
         near = self.rect.expanded(NOMINAL_DIAMETER_UM / 2) if self.rect else None
         return near is not None and near.x0_um <= x_um <= near.x1_um and near.y0_um <= y_um <= near.y1_um
 

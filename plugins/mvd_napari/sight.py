@@ -45,6 +45,8 @@ class Tally:
     mvd_per_mm2: float | None
     """None where no field is left to count in."""
     ci_per_mm2: tuple[float, float] | None
+    confidence: float
+    """Level of the interval."""
     counted: frozenset[str]
     """Names of the vessels that are counted in a field."""
 
@@ -69,6 +71,7 @@ def tally(review: Review, protocol: Protocol) -> Tally:
         count=counts.count if counts else 0,
         mvd_per_mm2=counts.mvd_per_mm2 if counts else None,
         ci_per_mm2=(counts.ci_low_per_mm2, counts.ci_high_per_mm2) if counts else None,
+        confidence=protocol.counts.confidence,
         counted=frozenset(name for row in by_field.values() for name in row.vessels),
     )
 
@@ -135,4 +138,3 @@ def _overlap(vessel: Vessel, rect: Rect) -> bool:
         rect.x0_um - reach <= vessel.x_um <= rect.x1_um + reach
         and rect.y0_um - reach <= vessel.y_um <= rect.y1_um + reach
     )
-

@@ -44,7 +44,7 @@ def _measures(reviewed: ReviewedObject) -> str:
     if not math.isnan(vessel.mean_dab_od):
         parts.append(f"brown {vessel.mean_dab_od:.2f} OD")
     if vessel.score is not None:
-        parts.append(f"like a vessel {100 * vessel.score:.0f} %")
+        parts.append(f"looks like a vessel: {100 * vessel.score:.0f} %")
     return ", ".join(parts)
 
 
@@ -55,7 +55,7 @@ def mvd_words(tally: Tally) -> tuple[str, str]:
     low, high = tally.ci_per_mm2
     counted = sum(field.count is not None for field in tally.fields)
     vessels, fields = _plural(tally.count, "vessel"), _plural(counted, "field")
-    return f"{tally.mvd_per_mm2:.1f}", f"{vessels} in {fields}, between {low:.0f} and {high:.0f} per mm²"
+    return f"{tally.mvd_per_mm2:.1f}", f"{vessels} in {fields} ({100 * tally.confidence:g} %: {low:.0f} to {high:.0f})"
 
 
 def field_words(field: FieldTally) -> str:

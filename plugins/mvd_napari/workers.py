@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
+from qtpy.QtCore import Signal as _Signal  # type: ignore[attr-defined]  # qtpy's name for each binding's own
 
-from mvd.blocks import Progress
 from mvd.errors import MvdError
 from mvd.geometry import Rect
 from mvd.manifest import Specimen
 from mvd.reading import Reading
 from mvd.review import OpenReview
 from mvd_napari.pyramid import ImageLayer, LazyLevel, image_layer
+
+Progress = Callable[[int, int], None]
+"""Is told how many parts are done, and how many there are."""
 
 SECTION = "Section"
 """The image's name on the screen: a file's would tell a blinded observer which specimen it is."""
@@ -90,7 +93,7 @@ class Job:
 class Workers(QObject):
     """A thread for what is waited for, and one for what will be wanted."""
 
-    _told = Signal(object)
+    _told = _Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
