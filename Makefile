@@ -40,7 +40,7 @@ test: .venv/installed-dev  ## run every test, warnings as errors
 check: lint  ## what to run before a commit: lint, then the quick tests (all but those marked slow)
 	$(ON_SCREEN) $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
-PLAIN_TESTS := tests/napari tests/test_cli.py tests/test_package.py tests/test_review.py
+PLAIN_TESTS := tests/test_cli.py tests/test_package.py tests/test_review.py tests/test_without_gui.py
 plain:  ## install mvd without extras into out/plain, and test there that it needs neither napari nor Qt
 	rm -rf out/plain
 	mkdir -p out
@@ -49,6 +49,7 @@ plain:  ## install mvd without extras into out/plain, and test there that it nee
 	! out/plain/bin/python -c "import napari" 2>/dev/null
 	! out/plain/bin/python -c "import qtpy" 2>/dev/null
 	out/plain/bin/mvd --version
+	out/plain/bin/pytest -rs tests/napari
 	out/plain/bin/pytest -m "not slow" $(PLAIN_TESTS)
 
 lint: .venv/installed-dev  ## formatting, lint, types and layers, without tests

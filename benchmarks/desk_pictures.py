@@ -62,10 +62,13 @@ def draw_sample(study: Path, out: Path) -> None:
         hands.key(KEY.Key_F)
         hands.key(KEY.Key_E)
         hands.shot(out / "desk_doubtful.png")
-        hands.key(KEY.Key_2)
-        hands.click(*hands.tissue())
-        hands.point(*hands.place(hands.counted()[0]))
+        hands.key(KEY.Key_A)
+        hands.key(KEY.Key_E)
+        hands.key(KEY.Key_3)
+        hands.point(*hands.place(next(iter(hands.rejected()))))
         hands.shot(out / "desk_corrected.jpg")
+        hands.click(*hands.tissue())
+        hands.shot(out / "desk_added.png")
         for name in hands.counted()[:2]:
             hands.click(*hands.place(name), held=SHIFT)
         hands.shot(out / "desk_chosen.png")
@@ -184,6 +187,11 @@ class Hands:
             for one in session.near()
             if one.vessel.name in session.tally.counted and inside.contains(self.pixel(*self.place(one.vessel.name)))
         ]
+
+    def rejected(self) -> list[str]:
+        """What the observer rejected."""
+        session = self.desk.session
+        return [one.vessel.name for one in session.near() if one.decided and not one.vessel.accepted]
 
     def place(self, name: str) -> tuple[float, float]:
         vessel = self.desk.session.review.objects[name].vessel

@@ -89,7 +89,7 @@ def draw_order(
     places = [(float(place), name, False) for place, name in enumerate(new, start=len(old))]
     if new:
         twice = {row.specimen for row in before if row.repeat}
-        wanted = math.ceil(round(plan.repeat_share * len(present), 9)) - len(twice & present)  # 0.1 of 30 is 3.0…04
+        wanted = math.ceil(round(plan.repeat_share * len(present), 9)) - len(twice & present)  # 7 % of 100 is 7.0…01
         once = [(place, name) for place, name in enumerate([*old, *new]) if name in present - twice]
         places += _repeats(once, wanted, draw, ends=(len(old), len(old) + len(new)))
     reads = [(name, repeat) for _, name, repeat in sorted(places)]

@@ -72,6 +72,20 @@ def test_a_random_order_holds_each_specimen_and_a_tenth_twice() -> None:
     assert [row.code for row in order] == [f"R{number:02d}" for number in range(1, 45)]
 
 
+@pytest.mark.parametrize(("number", "share", "repeats"), [(100, 0.07, 7), (40, 0.1, 4), (41, 0.1, 5), (7, 0.3, 3)])
+def test_as_many_are_read_twice_as_the_share_says_and_no_fewer(number: int, share: float, repeats: int) -> None:
+    order = drawn(FORTY[:number] + [f"t{i}" for i in range(number - 40)], plan=ReviewPlan(repeat_share=share))
+    assert sum(row.repeat for row in order) == repeats
+
+
+def test_which_reads_come_again_cannot_be_guessed_from_when_they_came() -> None:
+    places = set()
+    for seed in range(100):
+        order = drawn(plan=ReviewPlan(order_seed=seed))
+        places |= {firsts(order).index(row.specimen) for row in order if row.repeat}
+    assert places == set(range(20))  # all of the first half
+
+
 def test_the_order_is_the_observers_own_and_the_seeds() -> None:
     others = [drawn(), drawn(observer="ben"), drawn(plan=ReviewPlan(blinded=True, order_seed=2)), firsts_as_given()]
     assert len({tuple(firsts(order)) for order in others}) == 4
@@ -174,6 +188,7 @@ def test_a_damaged_order_is_not_drawn_anew(tmp_path: Path, damage: str) -> None:
 # Reads and repeats
 
 
+@pytest.mark.slow
 def test_a_second_read_has_a_log_of_its_own_on_the_same_result(study: Path) -> None:
     reviewed_by(study, blinded=True, repeat_share=0.5)
     first, _, second = readings(study, "anna")
@@ -189,6 +204,7 @@ def test_a_second_read_has_a_log_of_its_own_on_the_same_result(study: Path) -> N
     assert [reading_status(study, reading, "anna") for reading in (first, second)] == ["begun", "finished"]
 
 
+@pytest.mark.slow
 def test_a_second_read_is_of_the_result_of_the_first_also_when_another_was_measured_since(study: Path) -> None:
     reviewed_by(study, blinded=True, repeat_share=0.5)
     first, _, second = readings(study, "anna")
@@ -213,6 +229,7 @@ def test_the_status_of_a_read_is_told_without_writing(study: Path) -> None:
     assert reading_status(study, reading, "anna") == "begun"
 
 
+@pytest.mark.slow
 def test_the_reviews_plan_makes_no_result_out_of_date(study: Path) -> None:
     before = {path.name: path.read_bytes() for path in (study / "results").glob("*.*")}
     run_study(reviewed_by(study, blinded=True, first_read="unaided", repeat_share=0.5, order_seed=7))

@@ -104,6 +104,11 @@ def test_what_the_program_had_to_say_stays_in_the_row(study: Path) -> None:
 def test_ambiguous_vessels_are_those_that_count_now(study: Path) -> None:
     opened = take(open_reading(study, PRE, "anna"), decide.begin())
     assert reviewed_row(opened).ambiguous == opened.measured.row.ambiguous
+    all_near_a_limit = {
+        name: replace(one, vessel=replace(one.vessel, ambiguous=True)) for name, one in opened.review.objects.items()
+    }
+    row = reviewed_row(replace(opened, review=replace(opened.review, objects=all_near_a_limit)))
+    assert row.ambiguous == row.count != 0
     for name, reviewed in opened.review.objects.items():
         if reviewed.vessel.accepted:
             opened = take(opened, decide.reject(opened.review, name, Reason.HAZE))

@@ -55,16 +55,17 @@ class Look:
 
 LOOKS = MappingProxyType(
     {
-        Standing.COUNTED: Look("disc", "#00f0ff", 5.0),
-        Standing.ADDED: Look("star", "#ff5cf4", 8.0),
+        Standing.COUNTED: Look("disc", "#00c0ff", 5.0),
+        Standing.ADDED: Look("star", "#9900ff", 8.0),
         Standing.LEFT_OUT: Look("ring", "#ffffff", 5.0),
         Standing.REJECTED: Look("x", "#ffd600", 5.0),
-        Standing.NEAR_COUNTED: Look("triangle_up", "#b6ff1a", 7.0),
-        Standing.NEAR_REJECTED: Look("triangle_down", "#ff7a00", 7.0),
+        Standing.NEAR_COUNTED: Look("triangle_up", "#00ff99", 7.0),
+        Standing.NEAR_REJECTED: Look("triangle_down", "#ff4400", 7.0),
     }
 )
-"""Shape and colour both tell them apart. Cyan, white and yellow are those of the field pictures (`mvd.report.pens`);
-all pairs stay apart for eyes without red, green or blue cones (measured in tests/napari/test_layers.py)."""
+"""Shape and colour both tell them apart. Blue, white and yellow are about those of the field pictures
+(`mvd.report.pens`). All pairs are at least 20 apart in CIELAB for eyes with and without red, green or blue cones
+(tests/napari/test_layers.py measures it), and none is near the brown or the blue of the stains."""
 
 RIM = "#101820"
 """Dark round every point: seen on glass."""
@@ -75,8 +76,8 @@ INVOLVED_COLOUR = "#b00082"
 
 OUTLINE_UM = 0.7
 """Width of an outline: about two pixels of the screen when a field fills it."""
-FRAME_SHARE = 1 / 250
-"""Width of a frame's lines as a part of the field's side: 1 µm, three or four pixels of the screen."""
+FRAME_SHARE = 1.5 / 250
+"""Width of a frame's lines as a part of the field's side: four or five pixels of the screen when a field fills it."""
 DASH_SHARE, GAP_SHARE = 14 / 250, 8 / 250
 """Of the exclusion edges, as a part of the side."""
 BEYOND_SHARE = 0.1
@@ -303,6 +304,7 @@ def points_layer(points: PointMarks, *, name: str) -> LayerTuple:
         "border_width": 0.1,
         "size": list(points.sizes_um),
         "canvas_size_limits": (9, 18),
+        "opacity": 1.0,
         "features": points.features,
     }
     return points.data, _unless_empty(attributes, len(points.names)), "points"
@@ -317,6 +319,7 @@ def lines_layer(lines: Lines, *, name: str) -> LayerTuple:
         "edge_color": list(lines.colours),
         "edge_width": list(lines.widths_um),
         "face_color": "transparent",
+        "opacity": 1.0,
         "features": lines.features,
     }
     return list(lines.data), _unless_empty(attributes, len(lines.kinds)), "shapes"

@@ -37,6 +37,16 @@ KEPT_BYTES = 2**28
 WHOLE_BYTES = 2**28
 """A read beyond this is a slip of the caller's (a level taken whole), and would end in a MemoryError."""
 
+AFFORDABLE_PX = 2**26
+"""The file's own pixels that may be read for one screen: half a second's work. Where the file has no smaller copy of
+itself than this, what is seen from afar is put together of samples."""
+
+AFFORDABLE_STEP = 4
+"""Up to this many of the file's pixels along one side of a level's pixel, all of them are read."""
+
+SAMPLE_PX, COARSE_SAMPLE_PX = 64, 32
+"""Side of the square that one sample stands for; smaller at the coarsest level, which is seen first and is small."""
+
 READERS = 4
 """Threads that decode chunks. They gain 1.7 times with two cores; more than four wait for the disk."""
 
@@ -66,6 +76,11 @@ class LazyLevel:
     @property
     def size(self) -> int:
         return int(np.prod(self.shape))
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it is put together of samples, for the file holds no smaller copy of itself."""
+        return self.reader.source_um(self._factor) is not None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -101,6 +116,7 @@ class SlideReader:
     def __init__(self, slide: Slide) -> None:
         self.um_per_px = min(slide.calibration.um_per_px_x, slide.calibration.um_per_px_y)
         self._slide = slide
+        self._size = max(slide.bounds.width_um, slide.bounds.height_um) / self.um_per_px
         self._kept = _KeptChunks()
         self._threads = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="slide")
         self._unreadable: set[str] = set()
@@ -126,20 +142,51 @@ class SlideReader:
             ]
         return pixels
 
+    @property
+    def kept_bytes(self) -> int:
+        """What is held of the slide at this moment."""
+        return self._kept.bytes
+
     def _chunk(self, place: tuple[int, int, int]) -> tuple[Pixels, str]:
         """One chunk, and a sentence where it could not be read."""
         kept = self._kept.get(place)
         if kept is not None:
             return kept, ""
         factor, row, column = place
-        um_per_px = factor * self.um_per_px
-        side_um = CHUNK_PX * um_per_px
+        side_um = CHUNK_PX * factor * self.um_per_px
+        where = Rect.square(column * side_um, row * side_um, side_um)
+        finest = self.source_um(factor)
         try:
-            pixels = self._slide.read(Rect.square(column * side_um, row * side_um, side_um), um_per_px).pixels
+            if finest is None:
+                pixels = self._slide.read(where, factor * self.um_per_px).pixels
+            else:
+                pixels = self._sampled(where, finest, coarsest=self._size / factor <= COARSEST_PX)
         except SlideError as error:
             return _striped(), str(error)
         self._kept.put(place, pixels)
         return pixels, ""
+
+    def source_um(self, factor: int) -> float | None:
+        """µm per pixel of the file's level that a level is made from, where that is too fine to be read for it."""
+        if self._slide.format in ("PNG", "JPEG"):  # held whole by now
+            return None
+        fine = [level for level in self._slide.levels if max(level.downsample_x, level.downsample_y) <= factor * 1.02]
+        source = fine[-1] if fine else self._slide.levels[0]
+        step = factor / source.downsample_x
+        affordable = step <= AFFORDABLE_STEP or source.width * source.height <= AFFORDABLE_PX
+        return None if affordable else source.downsample_x * self.um_per_px
+
+    def _sampled(self, where: Rect, um_per_px: float, *, coarsest: bool) -> Pixels:
+        """A chunk in squares, each of the mean colour of a few pixels in its middle."""
+        square_px = COARSE_SAMPLE_PX if coarsest else SAMPLE_PX
+        number = CHUNK_PX // square_px
+        step_um, half_um = where.width_um / number, 8 * um_per_px
+        colours = np.empty((number, number, 3), np.uint8)
+        for row, column in np.ndindex(number, number):
+            x, y = where.x0_um + (column + 0.5) * step_um, where.y0_um + (row + 0.5) * step_um
+            middle = self._slide.read(Rect(x - half_um, y - half_um, x + half_um, y + half_um), um_per_px)
+            colours[row, column] = middle.pixels.mean(axis=(0, 1)).round()
+        return colours.repeat(square_px, axis=0).repeat(square_px, axis=1)
 
     def _tell(self, problem: str) -> None:
         if problem and problem not in self._unreadable:
@@ -152,7 +199,7 @@ class _KeptChunks:
 
     def __init__(self) -> None:
         self._chunks: OrderedDict[tuple[int, int, int], Pixels] = OrderedDict()
-        self._bytes = 0
+        self.bytes = 0
         self._lock = threading.Lock()
 
     def get(self, place: tuple[int, int, int]) -> Pixels | None:
@@ -165,9 +212,9 @@ class _KeptChunks:
         with self._lock:
             if place not in self._chunks:
                 self._chunks[place] = pixels
-                self._bytes += pixels.nbytes
-            while self._bytes > KEPT_BYTES:
-                self._bytes -= self._chunks.popitem(last=False)[1].nbytes
+                self.bytes += pixels.nbytes
+            while self.bytes > KEPT_BYTES:
+                self.bytes -= self._chunks.popitem(last=False)[1].nbytes
 
 
 def slide_levels(slide: Slide) -> list[LazyLevel]:

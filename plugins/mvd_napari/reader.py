@@ -56,14 +56,18 @@ def _slides(path: str | Sequence[str]) -> list[LayerTuple]:
 
 def _slide(path: Path) -> Any:
     """The slide in µm; in pixels where nothing says how large one is, so that it can be looked at."""
-    try:
-        return image_layer(path)
-    except CalibrationError as problem:
-        from napari.utils.notifications import show_warning  # noqa: PLC0415
+    from napari.utils.notifications import show_warning  # noqa: PLC0415
 
+    try:
+        levels, attributes, kind = image_layer(path)
+    except CalibrationError as problem:
         levels, attributes, kind = image_layer(path, um_per_px=1.0)
-        show_warning(f"{problem}. It is shown in pixels and cannot be measured like this")
-        return levels, attributes | {"units": ("pixel", "pixel")}, kind
+        attributes = attributes | {"units": ("pixel", "pixel")}
+        why = str(problem).partition(";")[0]  # the remedy is the command line's
+        show_warning(f"{why}; it is shown in pixels, and nothing on it can be measured")
+    if levels[-1].sampled:
+        show_warning(f"{path.name} holds no smaller copies of itself: from afar it is shown in blocks; come nearer")
+    return levels, attributes, kind
 
 
 def show_scale_bar() -> None:

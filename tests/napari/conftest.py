@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from on_screen import settle
 
 os.environ["NAPARI_CONFIG"] = ""  # a user's settings are neither read nor written
 os.environ.setdefault("QT_API", "pyqt6")
@@ -26,8 +26,6 @@ PACKAGES = (
     "xvfb xauth libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-xinerama0 libxkbcommon-x11-0 libegl1 libgl1 "
     "libgl1-mesa-dri libopengl0 libdbus-1-3 fonts-dejavu-core"
 )
-
-MakeViewer = Callable[[], "napari.Viewer"]
 
 
 @pytest.fixture(scope="session")
@@ -53,40 +51,23 @@ def _why_no_window() -> str | None:
     )
 
 
+@pytest.fixture(scope="session")
+def plugin(screen: None) -> None:
+    """napari knows our plugin, from the manifest in the tree, and no other but its own."""
+    import mvd_napari  # noqa: PLC0415
+    from npe2 import PluginManager, PluginManifest  # noqa: PLC0415
+
+    manifest = PluginManifest.from_file(Path(mvd_napari.__file__).with_name("napari.yaml"))
+    manager = PluginManager.instance()
+    if manifest.name not in manager:
+        manager.register(manifest)
+
+
 @pytest.fixture
-def viewer(screen: None, request: pytest.FixtureRequest) -> Iterator[napari.Viewer]:
+def viewer(plugin: None, request: pytest.FixtureRequest) -> Iterator[napari.Viewer]:
     """A viewer in a window of 1000 × 800 pixels; closed after the test."""
     make: Callable[..., napari.Viewer] = request.getfixturevalue("make_napari_viewer")
     made = make(show=True)
     made.window.resize(1000, 800)
     settle()
     yield made
-
-
-def settle(rounds: int = 6) -> None:
-    """Let Qt draw what is waiting."""
-    from qtpy.QtWidgets import QApplication  # noqa: PLC0415
-
-    for _ in range(rounds):
-        QApplication.processEvents()
-        time.sleep(0.01)
-
-
-def picture(viewer: napari.Viewer, folder: Path, name: str = "canvas") -> Any:
-    """The canvas as it is on the screen, (rows, columns, 3); kept in the test's folder, to be looked at."""
-    settle()
-    return viewer.screenshot(str(folder / f"{name}.png"), canvas_only=True, flash=False)[:, :, :3]
-
-
-@pytest.fixture
-def plugin(screen: None, request: pytest.FixtureRequest) -> Iterator[None]:
-    """napari knows our plugin, from the manifest in the tree and not from what is installed."""
-    from npe2 import DynamicPlugin, PluginManager, PluginManifest  # noqa: PLC0415
-
-    import mvd_napari  # noqa: PLC0415
-
-    manager = PluginManager.instance()
-    manifest = PluginManifest.from_file(Path(mvd_napari.__file__).with_name("napari.yaml"))
-    manager.register(manifest)
-    yield
-    manager.unregister(manifest.name)

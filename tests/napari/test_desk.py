@@ -27,7 +27,7 @@ from mvd.vessels import Reason
 pytest.importorskip("qtpy", reason='napari is not installed: pip install "mvd[napari-test]"')
 pytest.importorskip("napari")
 
-from conftest import settle
+from on_screen import settle
 from mvd_napari import deciding
 from mvd_napari.desk import open_desk, put_into
 from mvd_napari.session import Mode, Session
@@ -350,7 +350,7 @@ def test_a_field_that_was_not_looked_at_is_asked_about(hands: Hands) -> None:
 
 
 def test_every_outline_falls_on_its_stain_on_the_screen(hands: Hands, tmp_path: Path) -> None:
-    from conftest import picture  # noqa: PLC0415
+    from on_screen import picture  # noqa: PLC0415
 
     hands.press(KEY.Key_W)
     image = picture(hands.desk.viewer, tmp_path)
