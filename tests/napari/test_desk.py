@@ -27,11 +27,11 @@ from mvd.vessels import Reason
 pytest.importorskip("qtpy", reason='napari is not installed: pip install "mvd[napari-test]"')
 pytest.importorskip("napari")
 
-from on_screen import settle
 from mvd_napari import deciding
 from mvd_napari.desk import open_desk, put_into
 from mvd_napari.session import Mode, Session
 from mvd_napari.sight import object_at
+from on_screen import settle
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
