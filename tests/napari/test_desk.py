@@ -292,6 +292,7 @@ def test_a_comment_is_written_and_its_return_does_not_finish(hands: Hands) -> No
     QTest.keyClick(line, KEY.Key_Return)
     settle()
     assert hands.session.review.objects[name].comment == "far from round"
+    assert not hands.desk.panel.question.is_open  # whether to finish with fields that were not looked at
     assert hands.log() == [What.BEGIN, What.COMMENT]
 
 
