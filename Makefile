@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+OBSERVER ?= $(shell id -un)
 
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -9,20 +10,47 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint format samples model benchmark-accuracy clean distclean
+.PHONY: help demo review test check plain lint format samples model benchmark-accuracy clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 22
-	@echo "Variables: PYTHON=$(PYTHON) (the interpreter that .venv is made from), WORKERS=$(WORKERS) (test processes)"
+	@echo "Variables: PYTHON=$(PYTHON) (the interpreter that .venv is made from), WORKERS=$(WORKERS) (test processes), OBSERVER=$(OBSERVER) (who reviews)"
 
 demo: .venv/installed  ## measure the sample specimens into out/demo
 	$(BIN)/mvd run sample_images --out out/demo
 
+review: .venv/installed-napari out/review/study.toml  ## measure the sample study in out/review, and review it in napari
+	$(BIN)/mvd run out/review
+	NAPARI_CONFIG=out/review/napari.yaml $(BIN)/mvd review out/review --observer "$(OBSERVER)"
+
+# A copy, for reviews are kept in their study. `make clean` leaves it: it holds what somebody decided.
+out/review/study.toml:
+	@! test -e out/review || { echo "out/review holds no study; move it away first" >&2; exit 1; }
+	rm -rf out/review.new
+	mkdir -p out/review.new
+	cp sample_images/*.toml sample_images/*.csv sample_images/*.tif sample_images/*.geojson out/review.new
+	mv out/review.new out/review
+
+# The tests of the desk open windows. Where there is no screen, they get one that nobody sees.
+ON_SCREEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1600x1000x24"))
+
 test: .venv/installed-dev  ## run every test, warnings as errors
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(ON_SCREEN) $(BIN)/python -m pytest -n $(WORKERS)
 
 check: lint  ## what to run before a commit: lint, then the quick tests (all but those marked slow)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(ON_SCREEN) $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+PLAIN_TESTS := tests/test_cli.py tests/test_package.py tests/test_review.py tests/test_without_gui.py
+plain:  ## install mvd without extras into out/plain, and test there that it needs neither napari nor Qt
+	rm -rf out/plain
+	mkdir -p out
+	$(PYTHON) -m venv out/plain
+	out/plain/bin/python -m pip install --quiet . "pytest>=8.3" "pytest-timeout>=2.3" "hypothesis>=6.115" "hatchling>=1.27"
+	! out/plain/bin/python -c "import napari" 2>/dev/null
+	! out/plain/bin/python -c "import qtpy" 2>/dev/null
+	out/plain/bin/mvd --version
+	out/plain/bin/pytest -rs tests/napari
+	out/plain/bin/pytest -m "not slow" $(PLAIN_TESTS)
 
 lint: .venv/installed-dev  ## formatting, lint, types and layers, without tests
 	@failed=0; for tool in "ruff format --check ." "ruff check ." "mypy --strict" "lint-imports"; do \
@@ -71,5 +99,9 @@ endef
 .venv/installed: pyproject.toml
 	$(call install,,$@)
 
+.venv/installed-napari: pyproject.toml
+	$(call install,[napari],.venv/installed $@)
+
+comma := ,
 .venv/installed-dev: pyproject.toml
-	$(call install,[dev],.venv/installed $@)
+	$(call install,[dev$(comma)napari-test],.venv/installed .venv/installed-napari $@)

@@ -1,4 +1,4 @@
-"""Every choice that can change a number, in one frozen value that reads and writes as TOML.
+"""Every choice of a study, in one frozen value that reads and writes as TOML.
 
 The descriptions below are the only declaration of each parameter: the commented study.toml of `mvd init`, the
 sentences about what is wrong in a file and any form shown to a user are generated from them.
@@ -27,6 +27,9 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, strip
 
 Measure = Literal["density", "area", "chalkley"]
 """What vessels are measured by: their number, the area that they cover, points of a graticule on them."""
+
+NOT_MEASURING = ("title", "review")
+"""Parts of the protocol that change no number of the program's: with others, no result is out of date."""
 
 
 class _Section(BaseModel):
@@ -177,6 +180,25 @@ class CountPlan(_Section):
     )
 
 
+class ReviewPlan(_Section):
+    """How observers review; it changes nothing that the program measures."""
+
+    blinded: bool = Field(
+        False,
+        description="observers see codes in a random order of their own instead of specimens, and nothing that tells "
+        "patient or timepoint",
+    )
+    first_read: Literal["assisted", "unaided"] = Field(
+        "assisted",
+        description="'assisted' shows what the program found from the start, 'unaided' only after the observer has "
+        "counted",
+    )
+    repeat_share: float = Field(
+        0.1, ge=0, le=1, description="share of the specimens that a blinded observer reads a second time"
+    )
+    order_seed: int = Field(1, ge=0, le=2**32 - 1, description="seed of the random order; each observer has their own")
+
+
 class Protocol(_Section):
     """One study's choices. `digest` names them; two results with the same digest were made by the same choices."""
 
@@ -193,6 +215,7 @@ class Protocol(_Section):
     fields: FieldPlan = FieldPlan()
     involved: InvolvedPlan = InvolvedPlan()
     counts: CountPlan = CountPlan()
+    review: ReviewPlan = ReviewPlan()
 
     @field_validator("timepoints")
     @classmethod
@@ -223,8 +246,8 @@ class Protocol(_Section):
 
     @property
     def digest(self) -> str:
-        """SHA-256, first 16 hex digits, of every choice but the title."""
-        choices = self.model_dump(mode="json", exclude={"title"})
+        """SHA-256, first 16 hex digits, of every choice that can change what the program measures."""
+        choices = self.model_dump(mode="json", exclude=set(NOT_MEASURING))
         canonical = json.dumps(choices, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

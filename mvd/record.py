@@ -12,7 +12,7 @@ from typing import Any
 
 from mvd.measures import SpecimenMeasures
 from mvd.pipeline import Found, SpecimenResult
-from mvd.protocol import Protocol
+from mvd.protocol import NOT_MEASURING, Protocol
 from mvd.store import SpecimenRow, field_rows, specimen_geojson, tables_entry
 from mvd.survey import Survey
 from mvd.tissue import area_mm2
@@ -173,8 +173,7 @@ def _measured(what: Found | SpecimenResult, protocol: Protocol, *, image: str) -
         "slide": {"file": image, "sha256": what.slide_sha256, "width_px": width, "height_px": height},
         "calibration": asdict(what.calibration),
         "protocol_digest": protocol.digest,
-        # The title is for reports only: changing it makes no result out of date.
-        "protocol": protocol.model_dump(mode="json", exclude={"title"}),
+        "protocol": protocol.model_dump(mode="json", exclude=set(NOT_MEASURING)),
         "score": _score(what.score),
         **_survey(what.survey),
     }

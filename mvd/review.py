@@ -8,7 +8,7 @@ on a screen, counts here: the same log gives the same number.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,20 @@ from mvd.protocol import FieldPlan, Protocol
 from mvd.record import MEASURED, NO_FIELDS, TOO_FEW_FIELDS
 from mvd.sizes import count_by_size, with_size_classes
 from mvd.store import SpecimenRow
-from mvd.store.log import Header, ReviewLog, append, begin_log, is_begun, log_path, logs_in, read_log, verify_log
+from mvd.store.log import (
+    HEAD_ENDING,
+    Header,
+    ReviewLog,
+    append,
+    begin_log,
+    is_begun,
+    log_path,
+    logs_in,
+    lost_logs,
+    read_head,
+    read_log,
+    verify_log,
+)
 from mvd.store.measured import Measured, keep_measured, kept_in, read_measured
 from mvd.version import program_version
 from mvd.vessels import Vessel
@@ -199,9 +212,10 @@ def reviewed_row(opened: OpenReview) -> SpecimenRow:
     return replace(
         opened.measured.row,
         status=status,
-        reason="; ".join([*_left_out(review), *([opened.outdated] if opened.outdated else [])]),
+        reason="; ".join(_remarks(opened)),
         fields=len(review.counted_fields),
         count=counts.count if counts else None,
+        ambiguous=sum(vessel.ambiguous for vessel in counted) if counts else None,
         area_mm2=counts.area_mm2 if counts else None,
         mvd_per_mm2=counts.mvd_per_mm2 if counts else None,
         ci_low=counts.ci_low_per_mm2 if counts else None,
@@ -212,14 +226,6 @@ def reviewed_row(opened: OpenReview) -> SpecimenRow:
         chalkley=None,
         by_size=count_by_size(counted, protocol.rule) if counts else {},
     )
-
-
-def recounted(
-    results: Path, reviews: Path, *, observer: str, specimens: Iterable[str]
-) -> tuple[tuple[SpecimenRow, Status], ...]:
-    """The reviewed row of each specimen that the observer has begun, with the review's status; in the order given."""
-    found = (read_review(results, reviews, specimen=name, observer=observer) for name in specimens)
-    return tuple((reviewed_row(opened), opened.review.status) for opened in found if opened and opened.log.corrections)
 
 
 def field_at(
@@ -242,10 +248,17 @@ def field_at(
     return replace(placement.fields[0], name=name)
 
 
-def _left_out(review: Review) -> Iterator[str]:
-    for name, reviewed in review.fields.items():
+def _remarks(opened: OpenReview) -> Iterator[str]:
+    """What whoever reads the count should know: what the program had to say, too."""
+    if opened.measured.row.reason:
+        yield opened.measured.row.reason
+    for name, reviewed in opened.review.fields.items():
         if reviewed.unevaluable is not None:
             yield f"field {name} is left out: {reviewed.unevaluable}"
+    if opened.review.hidden:
+        yield "counted by the observer alone; what the program found is hidden"
+    if opened.outdated:
+        yield opened.outdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +280,15 @@ class Audit:
 
 def audit_reviews(results: Path, reviews: Path) -> tuple[Audit, ...]:
     """Every log of a study: whether each line is as it was written and fits the result, and who decided what when."""
-    return tuple(_audit(path, results) for path in logs_in(reviews))
+    found = (*(_audit(path, results) for path in logs_in(reviews)), *(_lost(path) for path in lost_logs(reviews)))
+    return tuple(sorted(found, key=lambda audit: audit.path))
+
+
+def _lost(path: Path) -> Audit:
+    head = read_head(path)
+    held = f" of {head.number} correction{'' if head.number == 1 else 's'}" if head else ""
+    fault = f"the log{held} was removed, {path.with_suffix(HEAD_ENDING).name} is left; put it back from a copy"
+    return Audit(path, path.parent.name, path.stem, fault, (), None, ())
 
 
 def _audit(path: Path, results: Path) -> Audit:

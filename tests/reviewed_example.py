@@ -75,6 +75,7 @@ def state(review: Review) -> dict[str, Any]:
     return {
         "status": review.status,
         "unblinded": review.unblinded,
+        "hidden": review.hidden,
         "objects": [
             (name, exact(found.vessel), found.source, found.decided, found.comment, found.order)
             for name, found in review.objects.items()

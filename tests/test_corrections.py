@@ -116,6 +116,7 @@ OTHERS: dict[str, Move] = {
     "finish": lambda review, _: decide.finish(),
     "reopen": lambda review, _: decide.reopen(),
     "unblind": lambda review, _: decide.unblind(),
+    "reveal": lambda review, _: decide.reveal(),
 }
 
 
@@ -129,7 +130,8 @@ def moved(review: Review, data: st.DataObject, moves: dict[str, Move]) -> Review
 
 
 def reached(data: st.DataObject, *, steps: int = 12) -> Review:
-    review = begun(MACHINE)
+    start = [decide.hide(), decide.begin()] if data.draw(st.booleans()) else [decide.begin()]
+    review = decided(unreviewed(MACHINE), *start)
     for _ in range(data.draw(st.integers(0, steps))):
         review = moved(review, data, EDITS | OTHERS) or review
     return review
@@ -156,7 +158,7 @@ def test_undoing_everything_leaves_the_machines_result(data: st.DataObject) -> N
     review = decided(review, decide.reopen()) if review.status == "finished" else review
     while review.history.done:
         review = decided(review, decide.undo(review))
-    assert state(review) | {"unblinded": False} == state(begun(MACHINE))
+    assert state(review) | {"unblinded": False, "hidden": False} == state(begun(MACHINE))
 
 
 @pytest.mark.slow

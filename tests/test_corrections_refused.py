@@ -77,6 +77,13 @@ REFUSED: dict[str, tuple[Review, Callable[[Review], Decision], str]] = {
     "edits after the end": (FINISHED, lambda r: decide.accept(r, "v00001"), "the review is finished; reopen it"),
     "beginning twice": (begun(), lambda _: decide.begin(), "the review is begun, not not begun"),
     "finishing twice": (FINISHED, lambda _: decide.finish(), "the review is finished, not begun"),
+    "hiding what was begun": (begun(), lambda _: decide.hide(), "can be hidden before the review begins, and once"),
+    "hiding what was shown": (
+        decided(unreviewed(MACHINE), decide.hide(), decide.reveal()),
+        lambda _: decide.hide(),
+        "can be hidden before the review begins, and once",
+    ),
+    "showing what is not hidden": (begun(), lambda _: decide.reveal(), "what the program found is not hidden"),
     "unblinding twice": (decided(begun(), decide.unblind()), lambda _: decide.unblind(), "unblinded already"),
 }
 

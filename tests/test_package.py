@@ -67,8 +67,14 @@ def test_wheel_holds_the_package_and_its_licence_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    sources = {path.relative_to(REPO).as_posix() for path in (REPO / "mvd").rglob("*") if path.is_file()}
+    trees = {"mvd": REPO, "mvd_napari": REPO / "plugins"}
+    sources = {
+        path.relative_to(top).as_posix()
+        for package, top in trees.items()
+        for path in (top / package).rglob("*")
+        if path.is_file()
+    }
     info = f"mvd-{PYPROJECT['project']['version']}.dist-info"
-    assert {Path(name).parts[0] for name in names} == {"mvd", info}
-    assert {"mvd/py.typed", f"{info}/licenses/LICENSE"} <= names
+    assert {Path(name).parts[0] for name in names} == {*trees, info}
+    assert {"mvd/py.typed", "mvd_napari/napari.yaml", f"{info}/licenses/LICENSE"} <= names
     assert {name for name in sources if "__pycache__" not in name} <= names

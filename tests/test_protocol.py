@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mvd.errors import ProtocolError
-from mvd.protocol import CountingRule, CountPlan, FieldPlan, InvolvedPlan, Protocol, SizeClass
+from mvd.protocol import CountingRule, CountPlan, FieldPlan, InvolvedPlan, Protocol, ReviewPlan, SizeClass
 
 OTHER = Protocol(
     title='A "quoted" study\twith a tab\nand a line',
@@ -25,6 +25,7 @@ OTHER = Protocol(
     fields=FieldPlan(placement="hotspot", number=3, side_um=333.3, border="centre", seed=2**32 - 1),
     involved=InvolvedPlan(default="suggest"),
     counts=CountPlan(confidence=0.9, measure="area", hotspot_density=False),
+    review=ReviewPlan(blinded=True, first_read="unaided", repeat_share=0.25, order_seed=3),
 )
 
 
@@ -125,12 +126,12 @@ def test_what_is_said_of_a_part_is_not_said_of_the_whole_again() -> None:
 def test_no_sentence_is_the_validators_own() -> None:
     wrong = "title = 1\ntimepoints = 'x'\n" + "".join(
         f"[{section}]\n" + "".join(f"{key} = []\n" for key in type(getattr(Protocol(), section)).model_fields)
-        for section in ("stain", "fields", "involved", "counts")
+        for section in ("stain", "fields", "involved", "counts", "review")
     )
     with pytest.raises(ProtocolError) as caught:
         Protocol.from_toml(wrong)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 13
+    assert len(lines) == 17
     assert all("; expected " in line and "Input" not in line for line in lines)
 
 
@@ -146,8 +147,10 @@ def test_the_digest_of_the_default_choices_changes_only_on_purpose() -> None:
     assert Protocol().digest == "4c1883e19c9f0aa6"
 
 
-def test_the_title_does_not_change_the_digest() -> None:
+def test_what_changes_no_measurement_does_not_change_the_digest() -> None:
     assert Protocol(title="another").digest == Protocol().digest
+    plan = ReviewPlan(blinded=True, first_read="unaided", repeat_share=0.5, order_seed=7)
+    assert Protocol(review=plan).digest == Protocol().digest
 
 
 def test_a_whole_number_and_the_same_with_a_point_are_one_choice() -> None:

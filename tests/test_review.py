@@ -25,7 +25,6 @@ from mvd.review import (
     observers,
     open_review,
     read_review,
-    recounted,
     reviewed_count,
     reviewed_row,
     take,
@@ -280,13 +279,6 @@ def test_a_log_that_does_not_fit_its_result_is_a_fault_of_the_audit(study: Path)
     assert audit.fault is not None
     assert "is of a result that is not there any more" in audit.fault
     assert len(audit.corrections) == 1
-
-
-def test_recounting_gives_the_rows_of_what_was_begun(study: Path) -> None:
-    take(opened(study), decide.begin())
-    opened(study, specimen="p1_post")  # looked at, not begun
-    rows = recounted(study / "results", study / "reviews", observer="anna", specimens=["p1_post", "p1_pre"])
-    assert [(row.specimen, status) for row, status in rows] == [("p1_pre", "begun")]
 
 
 def test_a_field_put_by_hand_has_the_plans_size_and_needs_evaluable_marrow() -> None:

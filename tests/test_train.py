@@ -17,7 +17,7 @@ from simulated_observer import PROTOCOL, observe, write_crowded_study
 from small_study import contents, write_protocol
 
 from mvd.cohort import measure_cohort
-from mvd.corrections import MachineResult, Review, decide
+from mvd.corrections import MachineResult, Review, decide, unreviewed
 from mvd.errors import TrainingError
 from mvd.fields import CountField
 from mvd.geometry import Rect
@@ -95,6 +95,13 @@ def test_a_review_that_goes_on_labels_what_was_decided() -> None:
     assert told(review) == {"v00001": True, "v00002": False}
     assert [label.reason for label in labels_of(review, PLAN)] == [None, Reason.PIGMENT]
     assert told(decided(review, decide.undo(review))) == {"v00001": True}
+
+
+def test_what_an_observer_was_not_shown_is_no_label() -> None:
+    review = decided(unreviewed(SEEN), decide.hide(), decide.begin())
+    review = finished(decided(review, decide.mark(review, 20, 20)))
+    assert told(review) == {"v00001": True}
+    assert len(told(decided(review, decide.reveal()))) > 1
 
 
 def test_what_is_rejected_for_its_size_or_place_is_no_label() -> None:

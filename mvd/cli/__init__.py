@@ -1,12 +1,13 @@
 """The command line: parse and call.
 
 app        the commands
-train      one of them, in a file of its own
+review, recount, audit, qupath, train
+           more of them, in files of their own
 progress   what is told while a study runs
 screen     results as text and tables
 
-Exit status: 0 all is well; 1 nothing could be done, one sentence says why; 2 the command was not understood; 3 a study
-ran to its end, but some specimens have no MVD; 130 stopped with Ctrl-C.
+Exit status: 0 all is well; 1 nothing could be done, one sentence says why; 2 the command was not understood; 3 it ran
+to its end, but not all is well (specimens without an MVD or a review, a log that was changed); 130 stopped with Ctrl-C.
 """
 
 from mvd.cli.app import main

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mvd.cli.audit import audit
+from mvd.cli.qupath import export_reviews, import_reviews
+from mvd.cli.recount import recount
+from mvd.cli.review import review
 from mvd.cli.train import train
 from mvd.rules import rule_names
 
@@ -220,4 +224,9 @@ def phantom(
     typer.echo(f"wrote {len(names)} sections to {out}; measure them with: mvd run {out}")
 
 
+app.command()(review)
+app.command()(recount)
+app.command()(audit)
+app.command("export")(export_reviews)
+app.command("import")(import_reviews)
 app.command()(train)

@@ -15,7 +15,7 @@ from mvd.corrections.correction import Correction, Decision
 from mvd.corrections.decide import record
 from mvd.corrections.forms import What
 from mvd.corrections.model import FieldState, ObjectState, Polygon, Shape, Snapshot
-from mvd.corrections.replay import go_on, replay, unreviewed
+from mvd.corrections.replay import go_on, replay, status_after, unreviewed
 from mvd.corrections.state import MachineResult, Review, ReviewedField, ReviewedObject, Status
 from mvd.corrections.words import in_words
 
@@ -38,5 +38,6 @@ __all__ = [
     "in_words",
     "record",
     "replay",
+    "status_after",
     "unreviewed",
 ]

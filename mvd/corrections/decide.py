@@ -8,6 +8,7 @@ review = go_on(review, [correction])
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -88,6 +89,16 @@ def unblind() -> Decision:
     return Decision(what=What.UNBLIND)
 
 
+def hide() -> Decision:
+    """The observer is to count before seeing what the program found."""
+    return Decision(what=What.HIDE)
+
+
+def reveal() -> Decision:
+    """What was hidden is shown, and what the observer did not decide on counts as the program judged it."""
+    return Decision(what=What.REVEAL)
+
+
 def accept(review: Review, name: str) -> Decision:
     """The object counts. Accepting what counts already says that the observer looked at it."""
     return _judge(What.ACCEPT, review, name, None)
@@ -117,6 +128,23 @@ def add_point(review: Review, x_um: float, y_um: float) -> Decision:
         if reviewed.vessel.accepted and holds(reviewed.vessel, x_um, y_um):
             raise CorrectionError(f"'{name}' is counted there already; split it if it is more than one vessel")
     return _add(review, disc(x_um, y_um))
+
+
+def mark(review: Review, x_um: float, y_um: float) -> Decision:
+    """A vessel where an observer who does not see what the program found counts one.
+
+    What the program found there and the observer has not decided on is accepted, so that it is not counted a second
+    time when it is shown; elsewhere a disc is added as by `add_point`.
+    """
+    at = [
+        reviewed.vessel
+        for reviewed in review.objects.values()
+        if not reviewed.decided and holds(reviewed.vessel, x_um, y_um)
+    ]
+    if not at:
+        return _add(review, disc(x_um, y_um))
+    nearest = min(at, key=lambda vessel: (not vessel.accepted, math.dist((vessel.x_um, vessel.y_um), (x_um, y_um))))
+    return accept(review, nearest.name)
 
 
 def add_outline(review: Review, outline: Ring) -> Decision:

@@ -40,9 +40,11 @@ class What(StrEnum):
     FINISH = "finish"
     REOPEN = "reopen"
     UNBLIND = "unblind"
+    HIDE = "hide"
+    REVEAL = "reveal"
 
 
-MILESTONES = frozenset({What.BEGIN, What.FINISH, What.REOPEN, What.UNBLIND})
+MILESTONES = frozenset({What.BEGIN, What.FINISH, What.REOPEN, What.UNBLIND, What.HIDE, What.REVEAL})
 """Not edits: they cannot be undone. What was seen stays seen, and a finished review is opened again by `reopen`."""
 
 JUDGED = frozenset(
@@ -215,4 +217,6 @@ _FORMS: dict[What, Callable[[Snapshot, Snapshot], bool]] = {
     What.FINISH: _touches_nothing,
     What.REOPEN: _touches_nothing,
     What.UNBLIND: _touches_nothing,
+    What.HIDE: _touches_nothing,
+    What.REVEAL: _touches_nothing,
 }

@@ -51,6 +51,7 @@ def unreviewed(machine: MachineResult) -> Review:
         machine=machine,
         status="not begun",
         unblinded=False,
+        hidden=False,
         objects={vessel.name: ReviewedObject(vessel, order=(0, i)) for i, vessel in enumerate(machine.vessels)},
         replaced={},
         fields={field.name: ReviewedField(field) for field in machine.fields},
@@ -86,6 +87,14 @@ def consider(review: Review, decision: Decision) -> None:
     _Desk(review).apply(decision, number=review.next_number)
 
 
+def status_after(corrections: Iterable[Correction]) -> Status:
+    """How far a log has come; for this alone nothing needs to be replayed."""
+    status: Status = "not begun"
+    for correction in corrections:
+        status = _MILESTONES[correction.what][1] if correction.what in _MILESTONES else status
+    return status
+
+
 def reversal(correction: Correction, what: What) -> tuple[Snapshot, Snapshot]:
     """What undoing or redoing a correction says of before and after: as the correction itself, without outlines."""
     before, after = (_brief(snapshot) for snapshot in (correction.before, correction.after))
@@ -103,6 +112,7 @@ class _Desk:
         self.machine = review.machine
         self.status: Status = review.status
         self.unblinded = review.unblinded
+        self.hidden = review.hidden
         self.objects = dict(review.objects)
         self.replaced = dict(review.replaced)
         self.fields = dict(review.fields)
@@ -121,6 +131,7 @@ class _Desk:
             machine=self.machine,
             status=self.status,
             unblinded=self.unblinded,
+            hidden=self.hidden,
             objects=MappingProxyType(dict(objects)),
             replaced=MappingProxyType(self.replaced),
             fields=MappingProxyType(dict(fields)),
@@ -171,15 +182,24 @@ class _Desk:
         return None
 
     def _milestone(self, what: What) -> None:
-        if what is What.UNBLIND:
-            if self.unblinded:
-                raise CorrectionError("the review is unblinded already")
-            self.unblinded = True
-            return
-        needed, becomes = _MILESTONES[what]
-        if self.status != needed:
-            raise CorrectionError(f"the review is {self.status}, not {needed}")
-        self.status = becomes
+        match what:
+            case What.UNBLIND:
+                if self.unblinded:
+                    raise CorrectionError("the review is unblinded already")
+                self.unblinded = True
+            case What.HIDE:
+                if self.status != "not begun" or any(earlier.what is What.HIDE for earlier in self.corrections):
+                    raise CorrectionError("what the program found can be hidden before the review begins, and once")
+                self.hidden = True
+            case What.REVEAL:
+                if not self.hidden:
+                    raise CorrectionError("what the program found is not hidden")
+                self.hidden = False
+            case _:
+                needed, becomes = _MILESTONES[what]
+                if self.status != needed:
+                    raise CorrectionError(f"the review is {self.status}, not {needed}")
+                self.status = becomes
 
     def _note(self, identifier: str, held: Held) -> None:
         """An edit is in effect."""

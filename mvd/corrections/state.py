@@ -124,6 +124,8 @@ class Review:
     machine: MachineResult
     status: Status
     unblinded: bool
+    hidden: bool
+    """Whether the observer counts without seeing what the program found: what they did not decide on is not counted."""
     objects: Mapping[str, ReviewedObject]
     """All that is there, counted or not, in a fixed order."""
     replaced: Mapping[str, tuple[str, ...]]
@@ -137,8 +139,11 @@ class Review:
 
     @property
     def vessels(self) -> tuple[Vessel, ...]:
-        """Every object, those that do not count with their reason; for `mvd.counting.count`."""
-        return tuple(reviewed.vessel for reviewed in self.objects.values())
+        """Every object, those that do not count with their reason; for `mvd.counting.count`.
+
+        While what the program found is hidden, those that the observer decided on.
+        """
+        return tuple(reviewed.vessel for reviewed in self.objects.values() if reviewed.decided or not self.hidden)
 
     @property
     def counted_fields(self) -> tuple[CountField, ...]:

@@ -84,4 +84,6 @@ _PAST = {
     What.FINISH: "finished",
     What.REOPEN: "reopened",
     What.UNBLIND: "was unblinded",
+    What.HIDE: "was to count before seeing what the program found",
+    What.REVEAL: "was shown what the program found",
 }

@@ -28,7 +28,7 @@ _IDENTITIES = uuid.UUID("5c1f7e0a-6a3b-5b0e-9f57-2d1c34cd34cd")
 """Root of the features' identifiers: the same specimen and name give the same one on every run."""
 
 _PIXEL_DECIMALS = 3
-_MEASUREMENTS = {
+MEASUREMENTS = {
     "x_um": "Centre X µm",
     "y_um": "Centre Y µm",
     "area_um2": "Area µm^2",
@@ -84,16 +84,21 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
     """
     features: list[Feature] = []
     if involved:
-        coordinates = [[_closed(ring, calibration) for ring in polygon] for polygon in involved]
-        area = _annotation(
+        coordinates = [[closed_px(ring, calibration) for ring in polygon] for polygon in involved]
+        area = annotation(
             f"Involved area ({involved_source})", "Involved", {"type": "MultiPolygon", "coordinates": coordinates}
         )
-        features.append(_identified(specimen, "involved", area))
+        features.append(identified(specimen, "involved", area))
     for row, beside in zip(fields, measures, strict=True):
-        features.append(_identified(specimen, f"field {row.field.name}", _field(row, beside, calibration)))
+        features.append(identified(specimen, f"field {row.field.name}", _field(row, beside, calibration)))
     for vessel in vessels:
-        feature = _vessel(specimen, vessel, calibration, assignments.get(vessel.name))
-        features.append(_identified(specimen, f"vessel {vessel.name}", feature))
+        feature = vessel_feature(specimen, vessel, calibration, assignments.get(vessel.name))
+        features.append(identified(specimen, f"vessel {vessel.name}", feature))
+    return collection_text(features)
+
+
+def collection_text(features: Iterable[Feature]) -> str:
+    """Features as one file, one a line."""
     lines = ",\n".join(json.dumps(feature, allow_nan=False, separators=(",", ":")) for feature in features)
     return f'{{"type":"FeatureCollection","features":[\n{lines}\n]}}\n'
 
@@ -149,16 +154,21 @@ def _to_um(ring: Ring, calibration: Calibration) -> Ring:
     return ring * _scale(calibration)
 
 
-def _closed(ring: Ring, calibration: Calibration) -> list[Any]:
+def closed_px(ring: Ring, calibration: Calibration) -> list[Any]:
     points: list[Any] = _to_px(ring, calibration).tolist()
     return [*points, points[0]]
 
 
-def _identified(specimen: str, what: str, rest: Feature) -> Feature:
-    return {"type": "Feature", "id": str(uuid.uuid5(_IDENTITIES, f"{specimen}\n{what}")), **rest}
+def identity(specimen: str, what: str) -> str:
+    """The identifier of "vessel v00012", "field 3" or "involved" of a specimen; QuPath keeps it."""
+    return str(uuid.uuid5(_IDENTITIES, f"{specimen}\n{what}"))
 
 
-def _annotation(name: str, classification: str, geometry: Feature) -> Feature:
+def identified(specimen: str, what: str, rest: Feature) -> Feature:
+    return {"type": "Feature", "id": identity(specimen, what), **rest}
+
+
+def annotation(name: str, classification: str, geometry: Feature) -> Feature:
     return {
         "geometry": geometry,
         "properties": {
@@ -171,10 +181,10 @@ def _annotation(name: str, classification: str, geometry: Feature) -> Feature:
 
 
 def _field(row: FieldCount, beside: FieldMeasures, calibration: Calibration) -> Feature:
-    feature = _annotation(
+    feature = annotation(
         f"Field {row.field.name}",
         "Field",
-        {"type": "Polygon", "coordinates": [_closed(_corners(row.field.rect), calibration)]},
+        {"type": "Polygon", "coordinates": [closed_px(corners(row.field.rect), calibration)]},
     )
     measurements = {
         "Count": row.count,
@@ -186,16 +196,16 @@ def _field(row: FieldCount, beside: FieldMeasures, calibration: Calibration) -> 
         **({} if beside.chalkley is None else {"Chalkley points": beside.chalkley}),
         **{f"Count {size}": count for size, count in beside.by_size.items()},
     }
-    feature["properties"]["measurements"] = _finite(measurements, f"field {row.field.name}")
+    feature["properties"]["measurements"] = finite(measurements, f"field {row.field.name}")
     return feature
 
 
-def _corners(rect: Rect) -> Ring:
+def corners(rect: Rect) -> Ring:
     x0, y0, x1, y1 = rect.x0_um, rect.y0_um, rect.x1_um, rect.y1_um
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
 
 
-def _vessel(specimen: str, vessel: Vessel, calibration: Calibration, assignment: Assignment | None) -> Feature:
+def vessel_feature(specimen: str, vessel: Vessel, calibration: Calibration, assignment: Assignment | None) -> Feature:
     kind = "Microvessel" if vessel.reason is None else "Rejected"
     classification = kind if vessel.reason is None else f"{kind}: {vessel.reason.value}"
     reason = why_not_counted(vessel, assignment)
@@ -206,8 +216,8 @@ def _vessel(specimen: str, vessel: Vessel, calibration: Calibration, assignment:
         metadata["size class"] = vessel.size_class
     if assignment is not None:
         metadata |= {"field": ";".join(assignment.fields), "position": assignment.why_not or _INSIDE}
-    rings = [_closed(ring, calibration) for ring in (vessel.outline, *vessel.lumens)]
-    measurements = {name: getattr(vessel, key) for key, name in _MEASUREMENTS.items()}
+    rings = [closed_px(ring, calibration) for ring in (vessel.outline, *vessel.lumens)]
+    measurements = {name: getattr(vessel, key) for key, name in MEASUREMENTS.items()}
     if vessel.score is not None:
         measurements[_SCORE] = vessel.score
     return {
@@ -217,13 +227,13 @@ def _vessel(specimen: str, vessel: Vessel, calibration: Calibration, assignment:
             "name": vessel.name,
             "classification": {"name": classification, "color": _COLOURS[kind]},
             "isLocked": False,
-            "measurements": _finite(measurements, f"{specimen}, vessel {vessel.name}"),
+            "measurements": finite(measurements, f"{specimen}, vessel {vessel.name}"),
             "metadata": metadata,
         },
     }
 
 
-def _finite(measurements: Mapping[str, float], whose: str) -> dict[str, float]:
+def finite(measurements: Mapping[str, float], whose: str) -> dict[str, float]:
     for name, value in measurements.items():
         if not math.isfinite(value):
             raise StoreError(f"{whose}: the measure '{name}' is {value}, which is no result and cannot be stored")
@@ -256,7 +266,7 @@ def _read_vessel(feature: Feature, calibration: Calibration, where: str) -> Vess
         properties = feature["properties"]
         name, reason = properties["metadata"]["vessel"], properties["metadata"]["reason"]
         measures: dict[str, Any] = {
-            key: float(properties["measurements"][label]) for key, label in _MEASUREMENTS.items()
+            key: float(properties["measurements"][label]) for key, label in MEASUREMENTS.items()
         }
         score = properties["measurements"].get(_SCORE)
         measures["score"] = None if score is None else float(score)

@@ -106,6 +106,12 @@ def logs_in(reviews: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in reviews.glob(f"*/*{LOG_ENDING}") if not path.name.startswith(".")))
 
 
+def lost_logs(reviews: Path) -> tuple[Path, ...]:
+    """Where logs must have been: the note of the last line is there, and the log is not."""
+    heads = (path for path in reviews.glob(f"*/*{HEAD_ENDING}") if not path.name.startswith("."))
+    return tuple(sorted(path for head in heads if not (path := head.with_suffix(LOG_ENDING)).exists()))
+
+
 def begin_log(path: Path, header: Header) -> ReviewLog:
     """Make a log, with the folders that lead to it; one that is there already is opened.
 

@@ -65,7 +65,8 @@ def labels_of(review: Review, plan: FieldPlan) -> tuple[Label, ...]:
         if not places[candidate.name].fields:
             continue
         label = _label(review, candidate)
-        if label is not None and (label.decided or review.status == "finished"):
+        seen = review.status == "finished" and not review.hidden
+        if label is not None and (label.decided or seen):
             labels.append(label)
     return tuple(labels)
 

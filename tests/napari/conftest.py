@@ -1,0 +1,73 @@
+"""Real viewers for the tests of the desk: on a screen, or on one that `make test` starts and nobody sees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from on_screen import settle
+
+os.environ["NAPARI_CONFIG"] = ""  # a user's settings are neither read nor written
+os.environ.setdefault("QT_API", "pyqt6")
+
+if TYPE_CHECKING:
+    import napari
+
+OPEN_A_WINDOW = "from qtpy.QtWidgets import QApplication, QWidget; app = QApplication([]); QWidget().show()"
+REQUIRED = "MVD_VIEWER_TESTS"
+"""Set to `required`, a viewer that cannot be opened is a failure and no reason to skip."""
+PACKAGES = (
+    "xvfb xauth libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-xinerama0 libxkbcommon-x11-0 libegl1 libgl1 "
+    "libgl1-mesa-dri libopengl0 libdbus-1-3 fonts-dejavu-core"
+)
+
+
+@pytest.fixture(scope="session")
+def screen() -> None:
+    """Skips the test where napari cannot open a window, and says why."""
+    problem = _why_no_window()
+    if problem and os.environ.get(REQUIRED) == "required":
+        pytest.fail(problem)
+    if problem:
+        pytest.skip(problem)
+
+
+def _why_no_window() -> str | None:
+    if find_spec("napari") is None or find_spec("pytestqt") is None:
+        return 'napari is not installed: pip install "mvd[napari-test]"'
+    # Qt ends the process that it cannot open a window in, so another one tries.
+    tried = subprocess.run([sys.executable, "-c", OPEN_A_WINDOW], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return None
+    told = tried.stderr.strip().splitlines()
+    return (
+        f"Qt cannot open a window here ({told[0] if told else tried.returncode}); on Debian: apt-get install {PACKAGES}"
+    )
+
+
+@pytest.fixture(scope="session")
+def plugin(screen: None) -> None:
+    """napari knows our plugin, from the manifest in the tree, and no other but its own."""
+    import mvd_napari  # noqa: PLC0415
+    from npe2 import PluginManager, PluginManifest  # noqa: PLC0415
+
+    manifest = PluginManifest.from_file(Path(mvd_napari.__file__).with_name("napari.yaml"))
+    manager = PluginManager.instance()
+    if manifest.name not in manager:
+        manager.register(manifest)
+
+
+@pytest.fixture
+def viewer(plugin: None, request: pytest.FixtureRequest) -> Iterator[napari.Viewer]:
+    """A viewer in a window of 1000 × 800 pixels; closed after the test."""
+    make: Callable[..., napari.Viewer] = request.getfixturevalue("make_napari_viewer")
+    made = make(show=True)
+    made.window.resize(1000, 800)
+    settle()
+    yield made
