@@ -17,7 +17,7 @@ from mvd.blocks import Progress, grid, vessels_on_slide
 from mvd.corrections import Decision, Polygon, decide
 from mvd.corrections.state import points_of, ring_of
 from mvd.errors import FieldError, InvolvedAreaError
-from mvd.fields import place_fields
+from mvd.fields import STARTS, place_fields
 from mvd.geometry import Raster, Rect
 from mvd.involved import InvolvedArea
 from mvd.manifest import Specimen
@@ -102,14 +102,19 @@ def replaced_field(ground: Ground, opened: OpenReview, name: str, *, progress: P
     """
     plan, review = opened.measured.protocol.fields, opened.review
     free = _without(ground.evaluable(review.involved), _places(opened))
-    source = f"{ground.specimen.specimen}/{name}/{review.next_number}"
     by_lot = plan.model_copy(update={"placement": "systematic", "number": 1})
-    fields = place_fields(free, by_lot, specimen=source).fields
-    if not fields:
-        raise FieldError(f"there is no other place for field {name}: move it by hand, or leave it out")
-    rect = fields[0].rect
-    centre = ((rect.x0_um + rect.x1_um) / 2, (rect.y0_um + rect.y1_um) / 2)
-    return moved_field(ground, opened, name, centre, progress=progress)
+    taken = [one.field.rect for one in review.fields.values() if one.unevaluable is None]
+    for lot in range(STARTS):
+        source = f"{ground.specimen.specimen}/{name}/{review.next_number}/{lot}"
+        drawn = [field.rect for field in place_fields(free, by_lot, specimen=source).fields]
+        # Enough of a square may be free, and the rest of it lie in another field.
+        if drawn and not any(drawn[0].intersection(rect) for rect in taken):
+            return moved_field(ground, opened, name, _centre(drawn[0]), progress=progress)
+    raise FieldError(f"there is no other place for field {name}: move it by hand, or leave it out")
+
+
+def _centre(rect: Rect) -> tuple[float, float]:
+    return (rect.x0_um + rect.x1_um) / 2, (rect.y0_um + rect.y1_um) / 2
 
 
 def changed_involved(

@@ -39,6 +39,8 @@ STILL_PX = 4.0
 """A hand that clicks moves the mouse by less; by more, it drags."""
 AROUND = 1.14
 """What is shown when a field is gone to, in sides of the field: the frame with a little of what surrounds it."""
+LINE_PX = 3.0
+"""Of what is drawn by hand and of the involved area, on the screen, whether a field or the whole section is seen."""
 CHOSEN_COLOUR, PENCIL_COLOUR = "#ffffff", "#ffffff"
 OTHER_FIELDS_COLOUR = "#1e3ca0"
 """As the fields on the overview pictures."""
@@ -102,6 +104,7 @@ class Canvas:
         self._hand = hand
         self._drawing = False
         self._points_look: object = None
+        self._bare = False
         self.involved = self._lines("Involved area", 2.0)
         self.other_fields = self._lines("Other fields", 0.7)
         self.frame = self._lines("Field", 1.2)
@@ -161,6 +164,7 @@ class Canvas:
         lines = vessel_outlines(objects, counted=counted) if outlines and not hidden else None
         self._show_points(objects, counted, beside=lines is not None)
         self.outlines.draw(*_styled(lines, objects, counted) if lines else ((), ()))
+        self._bare = not marks
         self.show_chosen(session)
         self._show_fields(session)
 
@@ -189,6 +193,9 @@ class Canvas:
     def show_chosen(self, session: Session) -> None:
         """The chosen objects, and the one under the pointer."""
         there = session.review.objects
+        if self._bare:
+            self.chosen.draw((), ())
+            return
         names = [*session.chosen, *([session.pointed] if session.pointed else [])]
         lines = [there[name].vessel.outline for name in dict.fromkeys(names) if name in there]
         if session.review.hidden:
@@ -236,6 +243,7 @@ class Canvas:
         zoom = min(size.width() / rect.width_um, size.height() / rect.height_um) / around
         if math.isfinite(zoom) and zoom > 0:
             self.viewer.scene.camera.zoom = zoom
+            self.pencil.edge_width = self.involved.edge_width = LINE_PX / zoom
 
     def set_mode(self, mode: Mode) -> None:
         """What a drag does: move the section, or draw."""

@@ -40,17 +40,24 @@ def put_into(viewer: napari.Viewer, session: Session) -> Desk:
     return desk
 
 
+class Pages(QStackedWidget):
+    """What napari's menu opens: a page that asks, then the desk."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.desk: Desk | None = None
+        self._viewer = viewer
+        self.addWidget(Opening(self._begin))
+
+    def _begin(self, study: Path, observer: str) -> None:
+        self.desk = _desk(self._viewer, Session(study, observer))
+        self.addWidget(self.desk.panel)
+        self.setCurrentWidget(self.desk.panel)
+
+
 def open_desk(napari_viewer: napari.Viewer) -> QWidget:
-    """What napari's menu opens: asks for study and observer, then is the desk."""
-    pages = QStackedWidget()
-
-    def begin(study: Path, observer: str) -> None:
-        desk = _desk(napari_viewer, Session(study, observer))
-        pages.addWidget(desk.panel)
-        pages.setCurrentWidget(desk.panel)
-
-    pages.addWidget(Opening(begin))
-    return pages
+    """Ask for study and observer, and be the desk then."""
+    return Pages(napari_viewer)
 
 
 def _desk(viewer: Any, session: Session) -> Desk:

@@ -36,6 +36,7 @@ class Action(StrEnum):
     LEAVE_OUT = auto()
     INVOLVED = auto()
     REVEAL = auto()
+    UNBLIND = auto()
     FINISH = auto()
     REOPEN = auto()
     NEXT_SPECIMEN = auto()
@@ -69,6 +70,10 @@ class Moment(StrEnum):
     REDOABLE = auto()
     HIDDEN = auto()
     """What the program found is not shown yet."""
+    SHOWN = auto()
+    """A review can be gone on with, and what the program found is shown."""
+    BLIND = auto()
+    """The names are hidden from the observer."""
     FINISHED = auto()
     DRAWING = auto()
     """A line or an outline is being drawn."""
@@ -140,7 +145,7 @@ KEYS = (
         ("E",),
         "next doubtful",
         "go to the next object that the program is not sure of",
-        Moment.REVIEW,
+        Moment.SHOWN,
     ),
     Key(Action.MARKS, ("W",), "bare tissue", "hide the marks, or show them again", Moment.OPEN),
     Key(Action.OUTLINES, ("Q",), "outlines or points", "show outlines, or points only", Moment.OPEN, quiet=True),
@@ -181,7 +186,7 @@ KEYS = (
     Key(
         Action.REVEAL,
         ("V",),
-        "I have counted: show the program's",
+        "show the program's",
         "first read unaided: when you have counted, show what the program found",
         Moment.HIDDEN,
     ),
@@ -194,6 +199,14 @@ KEYS = (
         "previous specimen",
         "go to the previous specimen",
         Moment.OPEN,
+        quiet=True,
+    ),
+    Key(
+        Action.UNBLIND,
+        ("Ctrl+B",),
+        "show the names",
+        "blinded: show the names from now on, for a reason; it stays in the log",
+        Moment.BLIND,
         quiet=True,
     ),
     Key(Action.DRAW, (DRAG,), "draw", "while a line or an outline is drawn: draw it", Moment.DRAWING),
@@ -240,7 +253,10 @@ def table() -> str:
         names = ["1 … 9, 0"] if key.action is Action.REASON else key.keys
         lines.append(f"| {', '.join(names)} | {key.says} |")
     reasons = ", ".join(f"{digit} {reason}" for digit, reason in REASON_KEYS.items())
-    return "\n".join([*lines, "", f"Reasons: {reasons}.", ""])
+    return "\n".join([*lines, "", f"Reasons: {reasons}."])
 
 
 _BY_KEY = {name: key.action for key in KEYS for name in key.keys if name not in (CLICK, RIGHT_CLICK, SHIFT_CLICK, DRAG)}
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201

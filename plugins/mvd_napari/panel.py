@@ -32,8 +32,9 @@ FIELDS_IN_A_ROW = 5
 DOUBTFUL_SIGN = "?"
 
 _FIELD_PX = 62
+_BESIDE_TITLE_PX = 130
 _OBJECT_PX = 92
-_HELP_PX = 232
+_HELP_PX = 250
 """The same heights whatever is under the pointer, so that nothing jumps: both lines may wrap; keys and reasons fit."""
 
 
@@ -176,7 +177,9 @@ class Panel(QWidget):
     # Showing
 
     def show_face(self, face: Face) -> None:
-        self.title.setText(face.title)
+        room = self.width() - _BESIDE_TITLE_PX
+        self.title.setText(self.title.fontMetrics().elidedText(face.title, Qt.TextElideMode.ElideMiddle, room))
+        self.title.setToolTip(face.title)
         self.status.setText(face.status)
         self.mvd.setText(face.mvd)
         self.unit.setText(face.unit)
@@ -190,6 +193,7 @@ class Panel(QWidget):
 
     def show_object(self, words: tuple[str, str]) -> None:
         self.object_stands.setText(words[0])
+        self.object_stands.setVisible(bool(words[0]))
         self.object_measures.setText(words[1])
 
     def _show_fields(self, faces: Sequence[FieldFace]) -> None:

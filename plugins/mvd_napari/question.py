@@ -11,6 +11,9 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QLineEdit, QPushButton, QVBoxLay
 
 from mvd_napari.widgets import button, label
 
+_SHORT = 18
+"""Letters of an answer that has room beside another."""
+
 
 class Question(QFrame):
     """A question in the panel itself: a line to fill in, some answers to press."""
@@ -29,6 +32,7 @@ class Question(QFrame):
         column.addLayout(self._answers)
         self._then: Callable[[str], None] | None = None
         self._back_to: QWidget | None = None
+        self._is_long = False
         self.buttons: list[QPushButton] = []
         self.hide()
 
@@ -65,6 +69,7 @@ class Question(QFrame):
         self.close_it()
         self._then, self._back_to = then, back_to
         self.text.setText(text)
+        self._is_long = any(len(answer) > _SHORT for answer in answers)
         for answer in answers:
             self._add(answer, partial(self._answer, answer))
         self._add("Cancel", self.close_it)
@@ -89,8 +94,9 @@ class Question(QFrame):
 
     def _add(self, text: str, press: Callable[[], None]) -> None:
         made, place = button(text, press), len(self.buttons)
+        across = 1 if self._is_long else 2
         self.buttons.append(made)
-        self._answers.addWidget(made, place // 2, place % 2)
+        self._answers.addWidget(made, place // across, place % across)
 
     def _swap(self, *, asked: bool) -> None:
         # Never both at once: the window would grow to hold them.

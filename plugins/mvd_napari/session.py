@@ -7,23 +7,19 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from enum import StrEnum, auto
 from pathlib import Path
 
-from mvd.corrections import Decision, Review, ReviewedObject, Status, decide
-from mvd.corrections.shapes import NOMINAL_DIAMETER_UM
+from mvd.corrections import Decision, Review, ReviewedObject, Status, What, decide
 from mvd.errors import CorrectionError, MvdError
-from mvd.geometry import Rect, Ring
+from mvd.geometry import Rect
 from mvd.manifest import Specimen
 from mvd.protocol import Protocol
 from mvd.reading import Reading, is_unblinded, open_reading, reading_status, readings, unblind
 from mvd.review import OpenReview, observer_name, take
 from mvd.store.log import REVIEWS_FOLDER
 from mvd.study import Study, read_study
-from mvd.vessels import Reason
 from mvd_napari.blinding import Blinds
-from mvd_napari.keys import PLAIN_REASON, Moment
 from mvd_napari.sight import (
     Tally,
     doubtful_objects,
@@ -114,35 +110,6 @@ class Session:
     def at(self, x_um: float, y_um: float) -> str | None:
         """The object at a place."""
         return object_at(self.near(), x_um, y_um)
-
-    def moments(self) -> frozenset[Moment]:
-        """What holds now: by this the keys work and are shown."""
-        return frozenset(self._moments())
-
-    def _moments(self) -> Iterator[Moment]:
-        if self.busy:
-            yield Moment.BUSY
-        if self.opened is None or self.busy:
-            return
-        if self.mode is not Mode.LOOK:
-            yield Moment.PLACING if self.mode is Mode.PLACE else Moment.DRAWING
-            return
-        yield Moment.OPEN
-        if self.review.status == "finished":
-            yield Moment.FINISHED
-            return
-        yield Moment.REVIEW
-        under = self.review.objects[self.pointed].vessel.accepted if self.pointed else None
-        yield {None: Moment.TISSUE, True: Moment.COUNTED, False: Moment.REJECTED}[under]
-        for holds, moment in (
-            (bool(self.target), Moment.OBJECT),
-            (len(self.chosen) > 1, Moment.SEVERAL),
-            (bool(self.review.history.done), Moment.UNDOABLE),
-            (bool(self.review.history.undone), Moment.REDOABLE),
-            (self.review.hidden, Moment.HIDDEN),
-        ):
-            if holds:
-                yield moment
 
     # Opening
 
@@ -240,79 +207,8 @@ class Session:
 
     def take(self, decision: Decision, *, why: str = "") -> None:
         """One decision: on the disk when this returns. A review that is not begun begins with it."""
-        opened = self.begun()
+        opened = self._open() if decision.what is What.REOPEN else self.begun()
         self._keep(take(opened, decision, why=why))
-
-    def click(self, x_um: float, y_um: float) -> None:
-        """Add a vessel, or turn what is there: reject what counts, count what does not."""
-        name = self.at(x_um, y_um)
-        if name is None and not self._shows(x_um, y_um):
-            raise CorrectionError(f"this is outside field {self.field}, and vessels are counted in fields")
-        if name is None and self.review.hidden:
-            self.take(decide.mark(self.begun().review, x_um, y_um))
-        elif name is None:
-            self.take(decide.add_point(self.begun().review, x_um, y_um))
-        elif self.review.objects[name].vessel.accepted:
-            self.reject((name,))
-        else:
-            self.accept((name,))
-
-    def _shows(self, x_um: float, y_um: float) -> bool:
-        """Whether a vessel that a click makes here touches the field in view."""
-        near = self.rect.expanded(NOMINAL_DIAMETER_UM / 2) if self.rect else None
-        return near is not None and near.x0_um <= x_um <= near.x1_um and near.y0_um <= y_um <= near.y1_um
-
-    def accept(self, names: Sequence[str]) -> None:
-        for name in names:
-            self.take(decide.accept(self.review, name))
-        self.chosen = ()
-
-    def reject(self, names: Sequence[str], reason: Reason = PLAIN_REASON) -> None:
-        """Reject objects; what is rejected already is so for this reason now."""
-        for name in names:
-            counted = self.review.objects[name].vessel.accepted if name in self.review.objects else True
-            decision = decide.reject if counted else decide.change_reason
-            self.take(decision(self.review, name, reason))
-        self.chosen = ()
-
-    def merge(self, names: Sequence[str]) -> None:
-        self.take(decide.merge(self.begun().review, names))
-        self.chosen = ()
-
-    def split(self, name: str, line: Ring) -> None:
-        self.take(decide.split(self.begun().review, name, line=line))
-        self.chosen = ()
-
-    def outline(self, ring: Ring, name: str | None) -> None:
-        """Another outline for an object, or without one a new vessel."""
-        review = self.begun().review
-        self.take(decide.redraw(review, name, ring) if name else decide.add_outline(review, ring))
-        self.chosen = ()
-
-    def comment(self, text: str, *, on_object: str | None = None, on_field: str | None = None) -> None:
-        self.take(decide.comment(self.review, text.strip(), on_object=on_object, on_field=on_field))
-
-    def leave_out(self, reason: str) -> None:
-        """Leave the field in view out of the count."""
-        self.take(decide.mark_unevaluable(self.review, self.field or "", reason))
-
-    def take_in(self) -> None:
-        self.take(decide.mark_evaluable(self.review, self.field or ""))
-
-    def undo(self) -> None:
-        self.take(decide.undo(self.review))
-
-    def redo(self) -> None:
-        self.take(decide.redo(self.review))
-
-    def reveal(self) -> None:
-        self.take(decide.reveal())
-
-    def finish(self) -> None:
-        self.take(decide.finish())
-
-    def reopen(self) -> None:
-        self._keep(take(self._open(), decide.reopen()))
 
     def _open(self) -> OpenReview:
         if self.opened is None:

@@ -6,7 +6,7 @@ Pure: nothing here knows a screen. The numbers are those of `mvd.review`, and of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import shapely
 
@@ -21,6 +21,10 @@ REACH_UM = 5.0
 """A click this near to an outline is meant for it: half the width of a capillary."""
 SURROUND_UM = 60.0
 """Round a field, objects are shown too: which of them the frame leaves out is part of the count."""
+
+
+_BY_OBSERVER = (1, 0)
+"""Any `order` but the machine's, which begins with 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,15 @@ def doubtful_objects(review: Review, protocol: Protocol) -> tuple[tuple[str, str
 
 def visible(review: Review) -> Iterator[ReviewedObject]:
     """The objects that may be shown: while what the program found is hidden, those that the observer decided on."""
-    return (one for one in review.objects.values() if one.decided or not review.hidden)
+    return (as_shown(one, review) for one in review.objects.values() if one.decided or not review.hidden)
+
+
+def as_shown(one: ReviewedObject, review: Review) -> ReviewedObject:
+    """An object as it may be shown: while what the program found is hidden, as if the observer had added it.
+
+    Otherwise a vessel that the program found, too, would look unlike one that it missed.
+    """
+    return replace(one, source="point", order=_BY_OBSERVER) if review.hidden else one
 
 
 def objects_near(review: Review, rect: Rect) -> tuple[ReviewedObject, ...]:

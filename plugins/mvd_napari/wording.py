@@ -19,11 +19,8 @@ STATUS_WORDS: dict[Status | None, str] = {
 }
 
 
-def object_words(reviewed: ReviewedObject, tally: Tally, *, hidden: bool) -> tuple[str, str]:
-    """An object in two lines: how it stands and why, and its measures.
-
-    While what the program found is hidden, no measure is shown: it would tell that the program found it.
-    """
+def object_words(reviewed: ReviewedObject, tally: Tally) -> tuple[str, str]:
+    """An object in two lines: how it stands and why, and its measures; a click has none."""
     vessel = reviewed.vessel
     stands = {
         Standing.COUNTED: "counted",
@@ -34,7 +31,7 @@ def object_words(reviewed: ReviewedObject, tally: Tally, *, hidden: bool) -> tup
         Standing.NEAR_REJECTED: f"not counted, near a limit: {vessel.reason}",
     }[standing(reviewed, tally.counted)]
     first = f"{stands}; “{reviewed.comment}”" if reviewed.comment else stands
-    return first, "" if hidden or reviewed.source == "point" else _measures(reviewed)
+    return first, "" if reviewed.source == "point" else _measures(reviewed)
 
 
 def _measures(reviewed: ReviewedObject) -> str:

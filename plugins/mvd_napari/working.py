@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from functools import partial
 from typing import Any
 
 from mvd.errors import MvdError
 from mvd.geometry import Ring
 from mvd.reading import Reading
 from mvd.vessels import Reason
+from mvd_napari import deciding
+from mvd_napari.asking import Asking
 from mvd_napari.canvas import Canvas, Hand
+from mvd_napari.facing import face_of, pointed_words
 from mvd_napari.help import show_table
 from mvd_napari.keyboard import Keyboard
 from mvd_napari.keys import KEYS, REASON_KEYS, Action, Moment, action_of, table, working
 from mvd_napari.menu import object_menu
-from mvd_napari.panel import Face, FieldFace, Panel, Pressed
+from mvd_napari.moments import moments
+from mvd_napari.panel import Panel, Pressed
 from mvd_napari.relocating import Relocating
 from mvd_napari.session import Mode, Session
-from mvd_napari.wording import STATUS_SIGNS, STATUS_WORDS, field_words, mvd_words, object_words
+from mvd_napari.wording import STATUS_SIGNS
 from mvd_napari.workers import Prepared, Workers, prepare
-
-LEAVE_OUT_REASONS = ("fold", "out of focus", "torn or crushed", "no marrow")
-"""Offered when a field is left out; any other can be written."""
 
 _WHY_NOT = {
     Moment.OBJECT: "Put the pointer on an object first, or go to one with E.",
@@ -33,6 +33,8 @@ _WHY_NOT = {
     Moment.REDOABLE: "There is nothing to do again.",
     Moment.FINISHED: "This specimen is not finished.",
     Moment.HIDDEN: "What the program found is shown already.",
+    Moment.SHOWN: "What the program found is not shown yet.",
+    Moment.BLIND: "The names are shown already.",
     Moment.OPEN: "No specimen is open; choose one from the list.",
 }
 
@@ -48,7 +50,7 @@ class Desk:
         self.workers = Workers(self.panel)
         self.canvas = Canvas(viewer, Hand(self.click, self.menu, self.hover, self.stroke))
         self.keyboard = Keyboard(self.press, self.canvas.native, viewer.window._qt_window)
-        self.relocating = Relocating(self)
+        self.relocating, self.asking = Relocating(self), Asking(self)
         self.marks = self.outlines = True
         self.seen: set[tuple[str, str]] = set()
         """Fields that were looked at, by reading."""
@@ -56,24 +58,25 @@ class Desk:
         self._acts: dict[Action, Callable[[], None]] = {
             Action.NEXT_FIELD: lambda: self.step_field(1),
             Action.PREVIOUS_FIELD: lambda: self.step_field(-1),
-            Action.ACCEPT: lambda: self.session.accept(self.session.target),
-            Action.REJECT: lambda: self.session.reject(self.session.target),
-            Action.MERGE: lambda: self.session.merge(self.session.chosen),
+            Action.ACCEPT: lambda: deciding.accept(self.session, self.session.target),
+            Action.REJECT: lambda: deciding.reject(self.session, self.session.target),
+            Action.MERGE: lambda: deciding.merge(self.session, self.session.chosen),
             Action.SPLIT: self.begin_split,
             Action.OUTLINE: lambda: self.begin_drawing(Mode.OUTLINE, "Drag round the vessel."),
-            Action.COMMENT: self.ask_comment,
+            Action.COMMENT: self.asking.comment,
             Action.NEXT_DOUBTFUL: self.next_doubtful,
             Action.MARKS: self.toggle_marks,
             Action.OUTLINES: self.toggle_outlines,
-            Action.UNDO: self.session.undo,
-            Action.REDO: self.session.redo,
+            Action.UNDO: lambda: deciding.undo(self.session),
+            Action.REDO: lambda: deciding.redo(self.session),
             Action.MOVE_FIELD: self.relocating.begin_move,
             Action.REPLACE_FIELD: self.relocating.replace,
-            Action.LEAVE_OUT: self.leave_out,
+            Action.LEAVE_OUT: self.asking.leave_out,
             Action.INVOLVED: self.relocating.begin_involved,
-            Action.REVEAL: self.session.reveal,
-            Action.FINISH: self.finish,
-            Action.REOPEN: self.session.reopen,
+            Action.REVEAL: lambda: deciding.reveal(self.session),
+            Action.UNBLIND: self.asking.unblind,
+            Action.FINISH: self.asking.finish,
+            Action.REOPEN: lambda: deciding.reopen(self.session),
             Action.NEXT_SPECIMEN: lambda: self.open_reading(self.session.next_reading(1)),
             Action.PREVIOUS_SPECIMEN: lambda: self.open_reading(self.session.next_reading(-1)),
             Action.HELP: self.show_keys,
@@ -118,7 +121,7 @@ class Desk:
             self.complain(error)
             return
         self.session.open(reading, prepared.opened)
-        self.viewer.title = f"mvd · {reading.title}"
+        self.show_title()
         self.canvas.set_mode(Mode.LOOK)
         self.canvas.show_section(prepared.image)
         self.canvas.show_involved(self.session.review.involved)
@@ -129,6 +132,9 @@ class Desk:
         if following is not None and following != reading:
             self.workers.forget(but={following.code})
             self._prepare(following)
+
+    def show_title(self) -> None:
+        self.viewer.title = f"mvd · {self.session.reading.title}" if self.session.reading else "mvd"
 
     # Looking
 
@@ -180,7 +186,7 @@ class Desk:
         if action is Action.CANCEL:
             self.cancel()
         elif action is Action.REASON:
-            self.act(action, lambda: self.session.reject(self.session.target, REASON_KEYS[key]))
+            self.act(action, lambda: deciding.reject(self.session, self.session.target, REASON_KEYS[key]))
         else:
             self.act(action, self._acts[action])
         return True
@@ -195,10 +201,10 @@ class Desk:
             self.note(self._why_not(needed))
 
     def _may(self, moment: Moment) -> bool:
-        return moment is Moment.EVER or moment in self.session.moments()
+        return moment is Moment.EVER or moment in moments(self.session)
 
     def _why_not(self, needed: set[Moment]) -> str:
-        held = self.session.moments()
+        held = moments(self.session)
         if Moment.BUSY in held:
             return "Something is being found; Esc cancels it."
         if held & {Moment.DRAWING, Moment.PLACING}:
@@ -223,7 +229,7 @@ class Desk:
 
     def press_finish(self) -> None:
         """The big button: finish, or go on with what is finished, or show what was hidden."""
-        held = self.session.moments()
+        held = moments(self.session)
         action = Action.REOPEN if Moment.FINISHED in held else Action.REVEAL if Moment.HIDDEN in held else Action.FINISH
         self.act(action, self._acts[action])
 
@@ -246,7 +252,7 @@ class Desk:
         elif "Shift" in held and self._may(Moment.REVIEW):
             self.attempt(lambda: self.session.choose_at(x_um, y_um))
         else:
-            self.act(Action.ADD, lambda: self.session.click(x_um, y_um))
+            self.act(Action.ADD, lambda: deciding.click(self.session, x_um, y_um))
             self.hover(x_um, y_um)
 
     def menu(self, x_um: float, y_um: float) -> None:
@@ -256,7 +262,7 @@ class Desk:
             object_menu(self.panel, self.session.review.objects[self.session.target[0]], self.press, self.reject_as)
 
     def reject_as(self, reason: Reason) -> None:
-        self.act(Action.REASON, lambda: self.session.reject(self.session.target, reason))
+        self.act(Action.REASON, lambda: deciding.reject(self.session, self.session.target, reason))
 
     def hover(self, x_um: float, y_um: float) -> None:
         if self.session.opened is None:
@@ -268,7 +274,7 @@ class Desk:
         if name != self.session.pointed:
             self.session.pointed = name
             self.canvas.show_chosen(self.session)
-            self.panel.show_object(self._object_words())
+            self.panel.show_object(pointed_words(self.session))
             self._show_help()
 
     def stroke(self, ring: Ring) -> None:
@@ -279,9 +285,9 @@ class Desk:
             return
         self.end_drawing()
         if mode is Mode.LINE:
-            self.attempt(lambda: self.session.split(target[0], ring))
+            self.attempt(lambda: deciding.split(self.session, target[0], ring))
         elif mode is Mode.OUTLINE:
-            self.attempt(lambda: self.session.outline(ring, target[0] if target else None))
+            self.attempt(lambda: deciding.outline(self.session, ring, target[0] if target else None))
 
     def begin_split(self) -> None:
         self.begin_drawing(Mode.LINE, "Drag a line right across it.")
@@ -295,117 +301,29 @@ class Desk:
         self.session.mode = Mode.LOOK
         self.canvas.set_mode(Mode.LOOK)
 
-    # Questions
-
-    def ask_comment(self) -> None:
-        session = self.session
-        if session.target:
-            name = session.target[0]
-            what, before = "this object", session.review.objects[name].comment
-            send = partial(session.comment, on_object=name)
-        else:
-            field = str(session.field)
-            what, before = f"field {field}", session.review.fields[field].comment
-            send = partial(session.comment, on_field=field)
-        self.ask(f"Your comment on {what}:", lambda text: self.attempt(lambda: send(text)), line=before)
-
-    def leave_out(self) -> None:
-        field = str(self.session.field)
-        if self.session.review.fields[field].unevaluable is not None:
-            self.session.take_in()
-            return
-        self.ask(
-            f"Why can field {field} not be counted?",
-            lambda reason: self.attempt(lambda: self.session.leave_out(reason)),
-            answers=LEAVE_OUT_REASONS,
-            line="",
-        )
-
-    def finish(self) -> None:
-        unseen = [name for name in self.session.review.fields if (self._code, name) not in self.seen]
-        if not unseen:
-            self._finish()
-            return
-        fields = f"Field {unseen[0]} was" if len(unseen) == 1 else f"Fields {', '.join(unseen)} were"
-        self.ask(
-            f"{fields} not looked at since you opened this specimen. Finish all the same?",
-            lambda _: self.attempt(self._finish),
-            answers=("Finish all the same",),
-        )
-
-    def _finish(self) -> None:
-        self.session.finish()
-        self.show()
-        following = self.session.next_unfinished()
-        if following is None:
-            self.note("All specimens are finished. Thank you.")
-        else:
-            self.open_reading(following)
+    # Showing
 
     def ask(self, text: str, then: Callable[[str], None], **how: Any) -> None:
         """A question in the panel; see `Question.ask`."""
         self.note("")
         self.panel.question.ask(text, then, back_to=self.canvas.native, **how)
 
-    # Showing
-
     def show(self) -> None:
         """Everything, as the session stands."""
         self.canvas.show(self.session, marks=self.marks, outlines=self.outlines)
-        self.panel.show_face(self._face())
+        self.panel.show_face(face_of(self.session))
         rows = [f"{STATUS_SIGNS[self.session.statuses[one.code]]}  {one.title}" for one in self.session.readings]
         finished = sum(status == "finished" for status in self.session.statuses.values())
         present = self.session.readings.index(self.session.reading) if self.session.reading else None
         self.panel.show_specimens(f"Specimens: {finished} of {len(rows)} finished", rows, present)
         self._show_help()
 
-    def _face(self) -> Face:
-        session = self.session
-        if session.opened is None or session.reading is None:
-            return Face("mvd", "", "", "", "", (), ("", ""), False, False, "")
-        held, tally = session.moments(), session.tally
-        mvd, sure = mvd_words(tally)
-        fields = tuple(
-            FieldFace(
-                name=one.name,
-                count="–" if one.count is None else str(one.count),
-                hint=field_words(one),
-                present=one.name == session.field,
-                left_out=one.unevaluable is not None,
-                doubtful=one.doubtful > 0,
-            )
-            for one in tally.fields
-        )
-        done = {Moment.FINISHED: "Go on with it", Moment.HIDDEN: "I have counted: show the program’s count"}
-        finish = next((text for moment, text in done.items() if moment in held), "Finish")
-        return Face(
-            title=session.reading.title,
-            status=STATUS_WORDS[session.review.status],
-            mvd=mvd,
-            unit="vessels/mm²",
-            sure=sure,
-            fields=fields,
-            object_words=self._object_words(),
-            can_undo=Moment.UNDOABLE in held,
-            can_redo=Moment.REDOABLE in held,
-            finish=finish if held & {Moment.REVIEW, Moment.FINISHED} else "",
-        )
-
-    def _object_words(self) -> tuple[str, str]:
-        session = self.session
-        chosen = session.target
-        if not chosen:
-            return "", "Put the pointer on an object to see its measures."
-        if len(chosen) > 1:
-            return f"{len(chosen)} objects chosen", ""
-        return object_words(session.review.objects[chosen[0]], session.tally, hidden=session.review.hidden)
-
     def _show_help(self) -> None:
         reasons = [(digit, str(reason)) for digit, reason in REASON_KEYS.items()]
         self.panel.show_help(list(self._help()), reasons if self._may(Moment.OBJECT) else ())
 
     def _help(self) -> Iterator[tuple[str, str]]:
-        for key in working(self.session.moments()):
+        for key in working(moments(self.session)):
             yield ("1…0" if key.action is Action.REASON else key.keys[0]), key.short
 
     def show_keys(self) -> None:
@@ -419,10 +337,6 @@ class Desk:
         """What was refused and why, without a name that may not be shown."""
         said = self.session.blinds.over(str(error))
         self.panel.show_note(said[:1].upper() + said[1:] + ".", wrong=True)
-
-    @property
-    def _code(self) -> str:
-        return self.session.reading.code if self.session.reading else ""
 
     def close(self) -> None:
         """Let go of the viewer; every decision is on the disk already."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from mvd.corrections import What
 from mvd.geometry import Rect
 from mvd.phantom.write import write_ome_tiff
 from mvd.protocol import Protocol
-from mvd.review import observers, reviewed_row
+from mvd.reading import Reading, open_reading
+from mvd.review import OpenReview, observers, reviewed_row
 from mvd.store.log import read_log
 from mvd.study import run_study
 from mvd.vessels import Reason
@@ -25,13 +27,14 @@ from mvd.vessels import Reason
 pytest.importorskip("qtpy", reason='napari is not installed: pip install "mvd[napari-test]"')
 pytest.importorskip("napari")
 
-from mvd_napari.desk import put_into
+from mvd_napari import deciding
+from mvd_napari.desk import open_desk, put_into
 from mvd_napari.session import Mode, Session
 from mvd_napari.sight import object_at
 from on_screen import settle
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QMenu, QWidget
 from simulated_observer import section
 from small_study import copy_of, write_manifest, write_protocol
 
@@ -375,6 +378,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 sys.path[:0] = {paths!r}
 from test_desk import Hands, wait_for
+from mvd_napari import deciding
 from mvd_napari.desk import put_into
 from mvd_napari.session import Session
 viewer = napari.Viewer()
@@ -386,7 +390,7 @@ name, place = hands.counted()[0]
 hands.click(place)
 hands.click(hands.bare())
 print(name, desk.session.tally.count, desk.session.tally.mvd_per_mm2, flush=True)
-desk.session.click(*hands.bare())  # and one more, from which nobody hears any more
+deciding.click(desk.session, *hands.bare())  # and one more, from which nobody hears any more
 time.sleep(60)
 """
 
@@ -445,7 +449,7 @@ def test_blinded_no_text_on_the_screen_tells_which_specimen_it_is(viewer: napari
     protocol_with(study, blinded=True)
     other = Session(study, "bert")
     other.open(other.readings[0])
-    other.finish()
+    deciding.finish(other)
     forbidden = {"smith", *TIMES, "ome.tif", "bert"}
     for hands in hands_on(viewer, study):
         _, place = hands.counted()[0]
@@ -508,3 +512,108 @@ def test_no_widget_of_the_panel_takes_the_keyboard_from_the_section(hands: Hands
         if widget.focusPolicy() & Qt.FocusPolicy.ClickFocus and widget is not hands.desk.panel.question.line
     ]
     assert takes == []
+
+
+def test_a_field_is_put_elsewhere_by_lot_and_the_review_waits_for_it(hands: Hands) -> None:
+    before = hands.session.rect
+    hands.press(KEY.Key_P, HELD.ShiftModifier)
+    assert hands.session.busy
+    assert hands.desk.panel.cancel.isVisible()
+    hands.press(KEY.Key_R)
+    assert hands.log() in ([], [What.BEGIN])
+    wait_for(lambda: not hands.session.busy, "another place", 60)
+    if hands.log() == [What.BEGIN, What.MOVE_FIELD]:
+        assert hands.session.rect != before
+    else:  # four fields leave a small section hardly any room
+        assert "there is no other place" in hands.desk.panel.note.text().casefold()
+
+
+def test_what_is_being_found_can_be_cancelled_and_then_changes_nothing(hands: Hands) -> None:
+    hands.press(KEY.Key_P)
+    assert hands.session.busy
+    QTest.mouseClick(hands.desk.panel.cancel, BUTTON.LeftButton)
+    settle()
+    assert not hands.session.busy
+    time.sleep(1)
+    settle(20)
+    assert hands.session.mode is Mode.LOOK
+    assert hands.log() == []
+
+
+def test_the_involved_area_is_drawn_and_the_fields_placed_anew_after_asking(hands: Hands) -> None:
+    before = hands.session.review.fields
+    hands.press(KEY.Key_I)
+    assert "places all fields anew" in hands.desk.panel.question.text.text()
+    hands.press(KEY.Key_Return)
+    assert hands.session.mode is Mode.INVOLVED
+    hands.drag((10, 10), (240, 12), (235, 150), (120, 155), (8, 150))
+    hands.press(KEY.Key_Return)  # this is the involved area
+    assert "mm² now" in hands.desk.panel.question.text.text()
+    assert hands.log() == []
+    hands.press(KEY.Key_Return)  # place the fields anew
+    wait_for(lambda: not hands.session.busy, "the fields to be placed", 60)
+    assert hands.log() == [What.BEGIN, What.CHANGE_INVOLVED]
+    assert all(one.field.rect.y1_um < 190 for one in hands.session.review.fields.values())
+    hands.press(KEY.Key_Z)
+    assert hands.session.review.fields == before
+
+
+def test_specimens_are_opened_in_another_thread_and_the_next_one_before_it_is_wanted(
+    viewer: napari.Viewer, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, bool]] = []
+
+    def watched(session: Session, reading: Reading) -> OpenReview:
+        read.append((reading.code, threading.current_thread() is threading.main_thread()))
+        return open_reading(session.folder, reading, session.observer)
+
+    monkeypatch.setattr(Session, "read", watched)
+    for hands in hands_on(viewer, study):
+        wait_for(lambda: len(read) == 2, "the second specimen to be prepared")
+        assert read == [("smith_baseline", False), ("smith_followup", False)]
+        time.sleep(0.5)
+        hands.press(KEY.Key_N)
+        assert hands.session.reading.code == "smith_followup"  # at once, without waiting
+        assert [code for code, _ in read].count("smith_followup") == 1
+        assert not any(in_the_window for _, in_the_window in read)
+
+
+def test_unblinding_asks_for_a_reason_and_shows_the_names(viewer: napari.Viewer, study: Path) -> None:
+    protocol_with(study, blinded=True)
+    for hands in hands_on(viewer, study):
+        hands.click(hands.bare())
+        hands.press(KEY.Key_B, HELD.ControlModifier)
+        line = hands.desk.panel.question.line
+        QTest.keyClicks(line, "the study is closed")
+        QTest.keyClick(line, KEY.Key_Return)
+        settle()
+        assert "smith_" in hands.desk.panel.title.toolTip()
+        assert hands.log()[-1] is What.UNBLIND
+
+
+def test_the_menu_on_an_object_offers_every_reason(hands: Hands) -> None:
+    name, place = hands.counted()[0]
+    hands.click(place, button=BUTTON.RightButton)
+    menu = next(one for one in QApplication.allWidgets() if isinstance(one, QMenu) and one.isVisible())
+    offered = {action.text().split("\t")[0]: action for action in menu.actions()}
+    assert {f"reject: {reason}" for reason in Reason if reason is not Reason.NOT_INVOLVED} <= set(offered)
+    offered[f"reject: {Reason.NO_LUMEN}"].trigger()
+    menu.close()
+    settle()
+    assert hands.session.review.objects[name].vessel.reason is Reason.NO_LUMEN
+
+
+def test_the_desk_of_the_plugin_menu_asks_for_study_and_observer(viewer: napari.Viewer, study: Path) -> None:
+    pages = open_desk(viewer)
+    viewer.window.add_dock_widget(pages, name="Review a study")
+    first = pages.currentWidget()
+    first.folder.setText(str(study / "nothing"))
+    first.observer.setText("anna")
+    QTest.keyClick(first.observer, KEY.Key_Return)
+    assert "nothing" in first.note.text()
+    first.folder.setText(str(study))
+    QTest.keyClick(first.observer, KEY.Key_Return)
+    settle()
+    panel = pages.currentWidget()
+    wait_for(lambda: panel.title.text() == "smith_baseline", "the first specimen")
+    pages.desk.close()

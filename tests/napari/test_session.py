@@ -6,12 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
+from mvd_napari import deciding
 from mvd_napari.keys import Moment
+from mvd_napari.layers import standing
+from mvd_napari.moments import moments
 from mvd_napari.session import Mode, Session
 from mvd_napari.sight import SURROUND_UM, doubtful_objects, object_at, tally
+from mvd_napari.wording import object_words
 from small_study import copy_of, write_protocol
 
 from mvd.corrections import What, unreviewed
+from mvd.counting import belongs
 from mvd.errors import CorrectionError, MvdError
 from mvd.geometry import Ring
 from mvd.protocol import Protocol
@@ -62,9 +68,9 @@ def test_a_study_is_opened_with_nothing_begun_and_nothing_decided(study: Path) -
     session = Session(study, "anna")
     assert [one.title for one in session.readings] == ["p1_pre", "p1_post"]
     assert list(session.statuses.values()) == ["not begun", "not begun"]
-    assert session.moments() == frozenset()
+    assert moments(session) == frozenset()
     with pytest.raises(CorrectionError, match="no specimen is open"):
-        session.undo()
+        deciding.undo(session)
 
 
 def test_looking_writes_no_decision(session: Session) -> None:
@@ -75,7 +81,7 @@ def test_looking_writes_no_decision(session: Session) -> None:
 
 
 def test_the_tally_is_the_count_of_every_other_command(session: Session) -> None:
-    session.click(*bare(session))
+    deciding.click(session, *bare(session))
     row = reviewed_row(session.opened)
     assert (session.tally.count, session.tally.mvd_per_mm2) == (row.count, row.mvd_per_mm2)
     assert session.tally.ci_per_mm2 == (row.ci_low, row.ci_high)
@@ -85,13 +91,13 @@ def test_the_tally_is_the_count_of_every_other_command(session: Session) -> None
 
 def test_a_click_on_tissue_adds_and_one_on_a_vessel_turns_it(session: Session) -> None:
     before, place = session.tally.count, bare(session)
-    session.click(*place)
+    deciding.click(session, *place)
     assert session.tally.count == before + 1
     name = session.at(*place)
-    session.click(*place)
+    deciding.click(session, *place)
     assert session.tally.count == before
     assert session.review.objects[name].vessel.reason is Reason.UNLIKE_VESSEL
-    session.click(*place)
+    deciding.click(session, *place)
     assert session.review.objects[name].vessel.accepted
     assert lines(session) == [What.BEGIN, What.ADD, What.REJECT, What.ACCEPT]
 
@@ -99,14 +105,14 @@ def test_a_click_on_tissue_adds_and_one_on_a_vessel_turns_it(session: Session) -
 def test_every_decision_is_on_the_disk_before_the_session_shows_it(session: Session) -> None:
     name = counted(session)
     for step in (
-        lambda: session.reject((name,), Reason.PIGMENT),
-        lambda: session.reject((name,), Reason.HAZE),
-        lambda: session.comment("brown dust", on_object=name),
-        session.undo,
-        session.redo,
-        lambda: session.leave_out("fold"),
-        session.finish,
-        session.reopen,
+        lambda: deciding.reject(session, (name,), Reason.PIGMENT),
+        lambda: deciding.reject(session, (name,), Reason.HAZE),
+        lambda: deciding.comment(session, "brown dust", on_object=name),
+        lambda: deciding.undo(session),
+        lambda: deciding.redo(session),
+        lambda: deciding.leave_out(session, "fold"),
+        lambda: deciding.finish(session),
+        lambda: deciding.reopen(session),
     ):
         step()
         again = on_disk(session)
@@ -119,15 +125,15 @@ def test_every_decision_is_on_the_disk_before_the_session_shows_it(session: Sess
 
 def test_what_is_refused_changes_nothing(session: Session) -> None:
     place = bare(session)
-    session.click(*place)
+    deciding.click(session, *place)
     before = lines(session)
     far = (session.rect.x1_um + SURROUND_UM + 40, session.rect.y1_um + SURROUND_UM + 40)
     for refused in (
-        lambda: session.merge((counted(session),)),
-        lambda: session.click(*far),
-        lambda: session.accept(("v99999",)),
-        lambda: session.leave_out("  "),
-        session.redo,
+        lambda: deciding.merge(session, (counted(session),)),
+        lambda: deciding.click(session, *far),
+        lambda: deciding.accept(session, ("v99999",)),
+        lambda: deciding.leave_out(session, "  "),
+        lambda: deciding.redo(session),
         lambda: session.go_to_field("7"),
     ):
         with pytest.raises(MvdError):
@@ -138,13 +144,13 @@ def test_what_is_refused_changes_nothing(session: Session) -> None:
 def test_two_are_merged_and_undo_brings_them_back(session: Session) -> None:
     first, second = [one.vessel.name for one in session.near() if one.vessel.accepted][:2]
     session.choose(first)
-    assert Moment.SEVERAL not in session.moments()
+    assert Moment.SEVERAL not in moments(session)
     session.choose(second)
-    assert Moment.SEVERAL in session.moments()
-    session.merge(session.chosen)
+    assert Moment.SEVERAL in moments(session)
+    deciding.merge(session, session.chosen)
     assert first not in session.review.objects
     assert session.chosen == ()
-    session.undo()
+    deciding.undo(session)
     assert {first, second} <= set(session.review.objects)
 
 
@@ -152,13 +158,13 @@ def test_one_is_split_by_a_line_and_drawn_anew_by_a_ring(session: Session) -> No
     name = counted(session)
     box = session.review.objects[name].vessel.bounds
     middle = (box.x0_um + box.x1_um) / 2
-    session.split(name, np.array([(middle, box.y0_um - 5), (middle, box.y1_um + 5)]))
+    deciding.split(session, name, np.array([(middle, box.y0_um - 5), (middle, box.y1_um + 5)]))
     parts = session.review.replaced[name]
     assert len(parts) >= 2
     ring = _square(box.x0_um, box.y0_um, 9.0)
-    session.outline(ring, parts[0])
+    deciding.outline(session, ring, parts[0])
     assert session.review.objects[parts[0]].vessel.area_um2 <= 81
-    session.outline(_square(*bare(session), 6.0), None)
+    deciding.outline(session, _square(*bare(session), 6.0), None)
     assert lines(session)[-3:] == [What.SPLIT, What.REDRAW, What.ADD]
 
 
@@ -195,37 +201,37 @@ def test_a_click_means_the_smallest_object_round_it_else_the_nearest(session: Se
 
 
 def test_what_is_finished_can_be_looked_at_and_reopened_but_not_changed(session: Session) -> None:
-    session.finish()
-    assert Moment.REVIEW not in session.moments()
+    deciding.finish(session)
+    assert Moment.REVIEW not in moments(session)
     with pytest.raises(CorrectionError, match="is finished"):
-        session.reject((counted(session),))
-    session.reopen()
-    session.reject((counted(session),))
+        deciding.reject(session, (counted(session),))
+    deciding.reopen(session)
+    deciding.reject(session, (counted(session),))
     assert session.statuses["p1_pre"] == "begun"
 
 
 def test_the_next_specimen_is_the_next_that_is_not_finished(session: Session) -> None:
     assert session.next_unfinished().specimen == "p1_post"
-    session.finish()
+    deciding.finish(session)
     assert session.next_unfinished().specimen == "p1_post"
     session.open(session.next_unfinished())
-    session.finish()
+    deciding.finish(session)
     assert session.next_unfinished() is None
 
 
 def test_while_something_is_found_or_drawn_nothing_else_can_be_decided(session: Session) -> None:
     session.busy = True
-    assert session.moments() == {Moment.BUSY}
+    assert moments(session) == {Moment.BUSY}
     session.busy = False
     session.mode = Mode.LINE
-    assert session.moments() == {Moment.DRAWING}
+    assert moments(session) == {Moment.DRAWING}
 
 
 def test_a_log_that_another_program_wrote_to_is_not_written_over(session: Session) -> None:
     other = on_disk(session)
-    other.click(*bare(other))
+    deciding.click(other, *bare(other))
     with pytest.raises(MvdError, match="changed by another program"):
-        session.click(*bare(session))
+        deciding.click(session, *bare(session))
     assert lines(session) == [What.BEGIN, What.ADD]
 
 
@@ -241,14 +247,14 @@ def unaided(study: Path) -> Iterator[Session]:
 def test_unaided_nothing_of_the_program_is_seen_until_it_is_revealed(unaided: Session) -> None:
     assert unaided.near() == ()
     assert [field.count for field in unaided.tally.fields] == [0, 0, 0]
-    assert Moment.HIDDEN in unaided.moments()
+    assert Moment.HIDDEN in moments(unaided)
     found = next(iter(unaided.review.vessels), None)
     assert found is None
-    unaided.click(*bare(unaided))
+    deciding.click(unaided, *bare(unaided))
     assert unaided.tally.count == 1
-    unaided.reveal()
+    deciding.reveal(unaided)
     assert {one.source for one in unaided.near()} == {"found", "point"}
-    assert Moment.HIDDEN not in unaided.moments()
+    assert Moment.HIDDEN not in moments(unaided)
 
 
 def test_blinded_the_list_shows_codes_and_errors_no_name(unaided: Session, study: Path) -> None:
@@ -259,7 +265,7 @@ def test_blinded_the_list_shows_codes_and_errors_no_name(unaided: Session, study
 
 
 def test_unblinding_shows_the_names_and_stays_in_every_log(unaided: Session) -> None:
-    unaided.click(*bare(unaided))
+    deciding.click(unaided, *bare(unaided))
     unaided.unblind("the study is closed")
     assert "p1_" in unaided.reading.title
     assert not unaided.blinds
@@ -270,3 +276,19 @@ def test_unblinding_shows_the_names_and_stays_in_every_log(unaided: Session) -> 
 def _square(x_um: float, y_um: float, side_um: float) -> Ring:
     corners = [(0, 0), (side_um, 0), (side_um, side_um), (0, side_um)]
     return np.array([(x_um + dx, y_um + dy) for dx, dy in corners])
+
+
+def test_unaided_what_the_program_found_looks_as_what_it_missed(unaided: Session) -> None:
+    name, found = next(
+        (name, one.vessel)
+        for one in unaided.review.objects.values()
+        for name, field in unaided.review.fields.items()
+        if one.vessel.accepted and belongs(one.vessel, field.field.rect, "frame")
+    )
+    unaided.go_to_field(name)
+    inside = shapely.Polygon(found.outline).representative_point()
+    deciding.click(unaided, float(inside.x), float(inside.y))
+    deciding.click(unaided, *bare(unaided))
+    assert unaided.tally.count == 2
+    looks = {(standing(one, unaided.tally.counted), object_words(one, unaided.tally)) for one in unaided.near()}
+    assert len(looks) == 1
