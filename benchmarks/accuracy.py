@@ -49,10 +49,10 @@ other seeds. No CD34-stained marrow was to be had. The colon image is one real C
 pieces were chosen with it in view. Figures on your own slides can differ: compare a few fields with your own count.
 
 On 24 sections (617 vessels) of another simulator, which shares no code with this one and is not part of the project,
-F1 was 0.97, 0.95 and 0.86 in easy, typical and hard marrow, 0.98, 0.93 and 0.73 in tumour, and the count 6 % too low; three
-limits for pigment, haze and the score were weighed on such sections too. Expect less than the table says where a stain
-is unlike what our simulator draws. What is wrong there most often: brown red cells and haemosiderin counted, pale or
-blurred walls not found or taken for haze.
+F1 was 0.97, 0.95 and 0.86 in easy, typical and hard marrow, 0.98, 0.93 and 0.73 in tumour, and the count 6 % too low;
+three limits for pigment, haze and the score were weighed on such sections too. Expect less than the table says where a
+stain is unlike what our simulator draws. What is wrong there most often: brown red cells and haemosiderin counted, pale
+or blurred walls not found or taken for haze.
 
 A segmentation network in the place of the classical pieces was tried and left out: [the trial](network-trial.md).
 
