@@ -35,10 +35,10 @@ out/review/study.toml:
 ON_SCREEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1600x1000x24"))
 
 test: .venv/installed-dev  ## run every test, warnings as errors
-	$(ON_SCREEN) $(BIN)/python -m pytest -n $(WORKERS)
+	$(ON_SCREEN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: lint  ## what to run before a commit: lint, then the quick tests (all but those marked slow)
-	$(ON_SCREEN) $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(ON_SCREEN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
 PLAIN_TESTS := tests/test_cli.py tests/test_package.py tests/test_review.py tests/test_without_gui.py
 plain:  ## install mvd without extras into out/plain, and test there that it needs neither napari nor Qt

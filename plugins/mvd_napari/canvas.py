@@ -148,6 +148,9 @@ class Canvas:
         data, attributes, _ = image
         if self.image is None:
             self.image = Image(data, **attributes)
+            for other in self.viewer.layers:
+                if isinstance(other, Image):  # another slide, over this one, would have this one's marks on it
+                    other.visible = False
             self.viewer.layers.insert(0, self.image)
             self.viewer.layers.selection.active = self.image
             return

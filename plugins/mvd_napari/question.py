@@ -41,6 +41,11 @@ class Question(QFrame):
         return self._then is not None
 
     @property
+    def is_half_written(self) -> bool:
+        """Whether its line was changed and not entered."""
+        return self.is_open and self.line.isModified()
+
+    @property
     def has_answers(self) -> bool:
         """Whether there is one to press, beside Cancel."""
         return len(self.buttons) > 1

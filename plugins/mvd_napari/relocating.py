@@ -127,7 +127,9 @@ class Relocating:
         polygon = involved_of([to_yx(ring)])
         self._desk.canvas.show_involved((*self._area, *polygon))
         answers = (ONLY, ADD, CUT) if self._area else (ONLY,)
-        self._desk.ask("What is this outline?", lambda what: self._edit(polygon, what), answers=answers)
+        self._desk.ask(
+            "What is this outline?", lambda what: self._desk.attempt(lambda: self._edit(polygon, what)), answers=answers
+        )
 
     def _edit(self, polygon: tuple[Polygon, ...], what: str) -> None:
         self._area = polygon if what == ONLY else _combined(self._area, polygon, cut=what == CUT)
@@ -135,7 +137,7 @@ class Relocating:
         area_mm2 = sum(float(one.area) for one in _shapes(self._area)) / 1e6
         self._desk.ask(
             f"The involved area is {area_mm2:.2f} mm² now. Place the fields anew in it?",
-            lambda answer: self._place_anew() if answer == PLACE else None,
+            lambda answer: self._desk.attempt(self._place_anew) if answer == PLACE else None,
             answers=(PLACE, MORE),
         )
 
@@ -181,12 +183,13 @@ class Relocating:
 
         def done(found: Any) -> None:
             self._end()
-            then(found)
+            self._desk.attempt(lambda: then(found))
 
         def failed(error: MvdError) -> None:
             self._end()
             self._desk.complain(error)
 
+        self._desk.stay()
         self._desk.session.busy = True
         self._desk.note("Looking at the slide …")
         self._desk.panel.show_progress((0, 0))
@@ -217,7 +220,7 @@ def _combined(area: Sequence[Polygon], polygon: Sequence[Polygon], *, cut: bool)
     """An area with another added to it, or cut out of it."""
     before, other = (shapely.union_all([shapely.make_valid(one) for one in _shapes(part)]) for part in (area, polygon))
     result = shapely.difference(before, other) if cut else shapely.union(before, other)
-    parts = [part for part in shapely.get_parts(result) if part.geom_type == "Polygon"]
+    parts = [part for part in shapely.get_parts(result) if part.geom_type == "Polygon" and part.area > 0]
     if not parts:
         raise InvolvedAreaError("nothing would be left of the involved area")
     return tuple(

@@ -65,6 +65,7 @@ class Session:
         self.mode = Mode.LOOK
         self.busy = False
         self._tally: tuple[OpenReview, Tally] | None = None
+        self._passed: str | None = None
 
     # What there is
 
@@ -139,11 +140,16 @@ class Session:
         if not same or self.field not in opened.review.fields:
             self.field = next(iter(opened.review.fields), None)
         self.statuses[reading.code] = opened.review.status
+        self._passed = None
+
+    def pass_by(self, reading: Reading) -> None:
+        """A read that cannot be opened: the next one is that after it."""
+        self.statuses[reading.code], self._passed = None, reading.code
 
     def next_reading(self, step: int = 1) -> Reading | None:
         """The read after this one in the list, round and round."""
         codes = [reading.code for reading in self.readings]
-        code = following(codes, self.reading.code if self.reading else None, step)
+        code = following(codes, self._passed or (self.reading.code if self.reading else None), step)
         return next((reading for reading in self.readings if reading.code == code), None)
 
     def next_unfinished(self) -> Reading | None:

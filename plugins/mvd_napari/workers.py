@@ -127,6 +127,10 @@ class Workers(QObject):
                 except MvdError as error:
                     fault = error  # the name of an except clause ends with it
                     self.tell(lambda: None if job.is_cancelled else failed(fault))
+                except Exception as error:  # a fault of the program's own must not leave the window waiting
+                    wrong = MvdError(f"that went wrong, and nothing was changed: {error!r}")
+                    self.tell(lambda: None if job.is_cancelled else failed(wrong))
+                    raise
                 else:
                     self.tell(lambda: None if job.is_cancelled else done(found))
 

@@ -96,7 +96,7 @@ class Desk:
 
     def open_reading(self, reading: Reading | None) -> None:
         """Show a specimen as soon as it is ready; at once, where it was prepared."""
-        if reading is None or self.session.busy:
+        if reading is None or self.session.busy or not self._question_away():
             return
         self._wanted = reading.code
         future = self._prepare(reading)
@@ -105,6 +105,20 @@ class Desk:
             return
         self.note(f"Opening {reading.title} …")
         future.add_done_callback(lambda found: self.workers.tell(lambda: self._show_prepared(reading, found)))
+
+    def stay(self) -> None:
+        """Open nothing that was asked for before: what is open is being worked on."""
+        self._wanted = None
+
+    def _question_away(self) -> bool:
+        """Close an open question, for it is about what is about to change; not one with an answer half written."""
+        question = self.panel.question
+        if question.is_open and question.is_half_written:
+            self.note("First press Return to keep what you wrote, or Cancel.")
+            return False
+        if question.is_open:
+            question.close_it()
+        return True
 
     def _prepare(self, reading: Reading) -> Future[Prepared]:
         specimen = self.session.specimen_of(reading)
@@ -118,14 +132,17 @@ class Desk:
         try:
             prepared = future.result()
         except MvdError as error:
+            self.session.pass_by(reading)
+            self.show()
             self.complain(error)
             return
+        self.panel.question.close_it()
         self.session.open(reading, prepared.opened)
         self.show_title()
         self.canvas.set_mode(Mode.LOOK)
         self.canvas.show_section(prepared.image)
         self.canvas.show_involved(self.session.review.involved)
-        self.note(prepared.opened.outdated or "")
+        self.note(self.session.blinds.over(prepared.opened.outdated or ""))
         self.look_at_field()
         self.show()
         following = self.session.next_unfinished()
@@ -144,7 +161,7 @@ class Desk:
 
     def go_to_field(self, name: str) -> None:
         """A field's button."""
-        if self._may(Moment.OPEN):
+        if self._may(Moment.OPEN) and self._question_away():
             self.session.go_to_field(name)
             self.look_at_field()
             self.show()
@@ -205,6 +222,8 @@ class Desk:
 
     def _why_not(self, needed: set[Moment]) -> str:
         held = moments(self.session)
+        if self.session.opened is None:
+            return _WHY_NOT[Moment.OPEN]
         if Moment.BUSY in held:
             return "Something is being found; Esc cancels it."
         if held & {Moment.DRAWING, Moment.PLACING}:
@@ -229,6 +248,8 @@ class Desk:
 
     def press_finish(self) -> None:
         """The big button: finish, or go on with what is finished, or show what was hidden."""
+        if not self._question_away():
+            return
         held = moments(self.session)
         action = Action.REOPEN if Moment.FINISHED in held else Action.REVEAL if Moment.HIDDEN in held else Action.FINISH
         self.act(action, self._acts[action])
@@ -247,6 +268,8 @@ class Desk:
     # The mouse
 
     def click(self, x_um: float, y_um: float, held: frozenset[str]) -> None:
+        if not self._question_away():
+            return
         if self.session.mode is Mode.PLACE:
             self.attempt(lambda: self.relocating.put_down(x_um, y_um))
         elif "Shift" in held and self._may(Moment.REVIEW):
@@ -257,7 +280,11 @@ class Desk:
 
     def menu(self, x_um: float, y_um: float) -> None:
         """Everything that can be done with the object there."""
+        if not self._question_away():
+            return
         self.hover(x_um, y_um)
+        if self.session.pointed is not None and self.session.pointed not in self.session.chosen:
+            self.session.choose(None)
         if self._may(Moment.OBJECT):
             object_menu(self.panel, self.session.review.objects[self.session.target[0]], self.press, self.reject_as)
 

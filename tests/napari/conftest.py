@@ -28,6 +28,16 @@ PACKAGES = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that look at the screen run in one process: another's window would take the pointer from theirs."""
+    if not config.pluginmanager.has_plugin("xdist"):
+        return
+    for item in items:
+        if "screen" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("screen"))
+
+
 @pytest.fixture(scope="session")
 def screen() -> None:
     """Skips the test where napari cannot open a window, and says why."""
