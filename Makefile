@@ -65,7 +65,7 @@ samples: .venv/installed  ## make sample_images again with the phantom
 	$(BIN)/python -m mvd.phantom sample_images
 
 REAL := ../shared/data/cd31_colon
-model: .venv/installed-dev  ## make models/vessel_score again: simulate sections, learn, try on new ones (hours)
+model: .venv/installed-dev  ## make models/vessel_score again: simulate sections, learn, try on new ones (a quarter of an hour)
 	$(BIN)/python -m mvd.training models/vessel_score \
 		$(if $(wildcard $(REAL)/vessels.csv),--reference $(REAL)/Tumor_CD31_HiRes.png $(REAL)/vessels.csv 0.45)
 
