@@ -1,0 +1,125 @@
+"""A page for each patient: the field pictures of each timepoint side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mvd.compare.model import Comparisons, CountRow
+from mvd.paired_report.evidence import CountedField, Evidence
+from mvd.paired_report.markup import Html, joined, tag
+from mvd.paired_report.pictures import Embedded, embedded
+from mvd.paired_report.sections.parts import section
+from mvd.paired_report.words import change, count, density, fixed, listed, number_of
+
+_KEY = (
+    ("counted", "solid, cyan, with a number: counted"),
+    ("rejected", "dotted, yellow: found and not counted, with the reason"),
+    ("includes", "solid, green: edge of the field that includes"),
+    ("excludes", "dashed, red: edge that excludes"),
+)
+
+Fields = Mapping[str, Sequence[CountedField]]
+
+
+def patients(comparisons: Comparisons, evidence: Evidence) -> Html | None:
+    """None for a table of counts without fields."""
+    fields: dict[str, list[CountedField]] = {}
+    for field in evidence.fields:
+        fields.setdefault(field.specimen, []).append(field)
+    if not fields:
+        return None
+    pictures = embedded(evidence)
+    people: dict[str, list[CountRow]] = {}
+    for row in comparisons.rows:
+        people.setdefault(row.patient, []).append(row)
+    pages = [_patient(rows, comparisons, fields, pictures) for rows in people.values()]
+    return section("patients", "Patients", _introduction(evidence, pictures), pages)
+
+
+def _introduction(evidence: Evidence, pictures: Mapping[tuple[str, str], Embedded]) -> Html:
+    if not evidence.pictures:
+        return tag("p", "There are no field pictures; mvd run draws them.")
+    if not pictures:
+        return tag("p", f"{len(evidence.pictures)} field pictures are too many for one page; they are in the results.")
+    key = [tag("li", tag("span", class_=f"line {name}"), text) for name, text in _KEY]
+    said = (
+        "Each picture is one field with some of what lies round it, and a scale bar. It shows what the program found, "
+        "before any review; a question mark says that an object is near a limit of the counting rule. Click on a "
+        "picture, or go to it with the Tab key, to see it large."
+    )
+    return joined(tag("p", said), tag("ul", key, class_="key"))
+
+
+def _patient(
+    rows: Sequence[CountRow],
+    comparisons: Comparisons,
+    fields: Fields,
+    pictures: Mapping[tuple[str, str], Embedded],
+) -> Html:
+    place = {timepoint: index for index, timepoint in enumerate(comparisons.timepoints)}
+    in_order = sorted(rows, key=lambda row: place.get(row.timepoint, len(place)))
+    columns = [_specimen(row, fields.get(row.specimen or "", ()), pictures) for row in in_order]
+    response = next((row.response for row in rows if row.response), None)
+    return tag(
+        "article",
+        tag("h3", f"Patient {rows[0].patient}", f" · {response}" if response else None),
+        tag("p", listed(_told(rows[0].patient, comparisons)), class_="change"),
+        tag("div", columns, class_="timepoints"),
+        class_="patient",
+    )
+
+
+def _told(patient: str, comparisons: Comparisons) -> Iterator[str]:
+    """The patient's changes in words."""
+    for one in comparisons.changes:
+        if one.patient != patient or one.timepoint not in comparisons.timepoints:
+            continue
+        if one.difference is None:
+            yield f"{one.timepoint}: no pair ({one.missing})"
+        else:
+            ratio = "" if one.ratio is None else f", {fixed(one.ratio, 2)} times the first"
+            yield f"{one.timepoint}: {change(one.difference)} vessels/mm²{ratio}"
+
+
+def _specimen(
+    row: CountRow, fields: Sequence[CountedField], pictures: Mapping[tuple[str, str], Embedded]
+) -> Html:
+    if row.mvd_per_mm2 is None:
+        told = f"No MVD: {row.reason}"
+    else:
+        counted = "" if row.count is None else f": {count(row.count)} vessels in {fixed(row.area_mm2, 4)} mm²"
+        review = "" if row.reviewed else ", not reviewed"
+        told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {row.source}{review}"
+    shown = [
+        _field(name, [field for field in fields if field.field == name], pictures)
+        for name in dict.fromkeys(field.field for field in fields)
+    ]
+    return tag(
+        "div",
+        tag("h4", row.timepoint, tag("span", f" {row.specimen}", class_="specimen") if row.specimen else None),
+        tag("p", told),
+        tag("div", shown, class_="fields"),
+        class_="timepoint",
+    )
+
+
+def _field(name: str, fields: Sequence[CountedField], pictures: Mapping[tuple[str, str], Embedded]) -> Html:
+    counts = listed(f"{field.count} ({field.source})" if len(fields) > 1 else str(field.count) for field in fields)
+    vessels = "vessel" if counts == "1" else "vessels"
+    told = f"Field {name}: {counts} {vessels}"
+    densities = listed(dict.fromkeys(density(field.per_mm2) for field in fields))
+    caption = tag("figcaption", told, tag("span", f"{densities}/mm²", class_="density"))
+    picture = pictures.get((fields[0].specimen, name))
+    if picture is None:
+        return tag("figure", tag("div", "no picture", class_="empty"), caption, class_="field")
+    alt = f"Section with {told}, {densities} per mm²; {number_of(len(fields), 'reader')}"
+    image = tag(
+        "img",
+        src=picture.address,
+        alt=alt,
+        width=str(picture.width_px),
+        height=str(picture.height_px),
+        loading="lazy",
+        decoding="async",
+    )
+    return tag("figure", image, caption, class_="field", tabindex="0")

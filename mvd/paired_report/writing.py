@@ -1,0 +1,123 @@
+"""The report's files: all of them are on the disk before the first takes its place, and no old one stays beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+from mvd.compare.model import Comparisons
+from mvd.errors import StoreError
+from mvd.paired_report.evidence import Evidence
+from mvd.paired_report.figures import draw_figures
+from mvd.paired_report.keys import Pseudonyms
+from mvd.paired_report.limitations import limitations
+from mvd.paired_report.methods import methods_text, results_text
+from mvd.paired_report.page import Page, page_html
+from mvd.paired_report.renaming import pseudonymised
+from mvd.paired_report.tables import result_tables, tidy_tables
+from mvd.paired_report.workbook import workbook
+from mvd.store import table_text, write_together
+from mvd.version import program_version
+
+PAGE, WORKBOOK, NUMBERS = "paired.html", "paired.xlsx", "paired.json"
+FIGURES = "figures"
+TIDY = ("specimens.csv", "pairs.csv", "fields.csv", "vessels.csv")
+_OWN = frozenset({PAGE, WORKBOOK, NUMBERS, *TIDY, FIGURES})
+"""What a folder of a report holds; paired.json is the comparison's own."""
+
+
+def write_report(
+    out: Path,
+    comparisons: Comparisons,
+    *,
+    evidence: Evidence | None = None,
+    pseudonyms: Pseudonyms | None = None,
+    made_on: datetime.date | None = None,
+) -> tuple[Path, ...]:
+    """Write the page, the workbook, the tidy tables and the figures.
+
+    Parameters
+    ----------
+    out
+        Folder of the report; an earlier report in it is replaced.
+    pseudonyms
+        Whose codes stand for every patient's and specimen's name; None leaves the names. The numbers in paired.json
+        are not written here: take those of `pseudonymised` for them, too.
+    made_on
+        The day that the page gives; without it, the same input gives the same bytes on any day.
+
+    Returns
+    -------
+    The files, the page first.
+
+    Raises
+    ------
+    StoreError
+        The folder holds what no report wrote, or it cannot be written; nothing was changed.
+    """
+    evidence = evidence or Evidence()
+    _refuse_others(out, alone=pseudonyms is not None)
+    if pseudonyms is not None:
+        comparisons, evidence, _ = pseudonymised(comparisons, evidence, pseudonyms)
+    contents = report_files(
+        comparisons, evidence, made_on=made_on.isoformat() if made_on else "", pseudonyms=pseudonyms is not None
+    )
+    write_together({out / name: data for name, data in contents.items()})
+    _remove_older(out, contents)
+    return tuple(out / name for name in contents)
+
+
+def report_files(
+    comparisons: Comparisons, evidence: Evidence, *, made_on: str = "", pseudonyms: bool = False
+) -> dict[str, bytes]:
+    """Every file of the report by its name within the folder, the page first."""
+    drawn = draw_figures(comparisons, evidence)
+    tidy = tidy_tables(comparisons, evidence)
+    csv = {f"{sheet.name}.csv": table_text(sheet.row_type, sheet.rows).encode() for sheet in tidy}
+    files = (WORKBOOK, NUMBERS, *csv, f"{FIGURES}/")
+    page = Page(drawn, tidy, files, made_on, pseudonyms)
+    figures = {f"{FIGURES}/{one.name}.{kind}": getattr(one, kind) for one in drawn for kind in ("svg", "png")}
+    return {
+        PAGE: page_html(comparisons, evidence, page).encode(),
+        WORKBOOK: workbook(
+            [*result_tables(comparisons), *tidy], comparisons, about=_about(comparisons, evidence, made_on)
+        ),
+        **csv,
+        **figures,
+    }
+
+
+def _about(comparisons: Comparisons, evidence: Evidence, made_on: str) -> list[tuple[str, str]]:
+    """The workbook's first sheet."""
+    return [
+        ("Study", comparisons.title),
+        ("Counts", comparisons.source),
+        ("Program", f"mvd {program_version()}"),
+        *([("Made on", made_on)] if made_on else []),
+        *(("Methods", text) for text in methods_text(comparisons, evidence)),
+        ("Results", results_text(comparisons)),
+        *(("Limitation", text) for text in limitations(comparisons, evidence)),
+    ]
+
+
+def _refuse_others(out: Path, *, alone: bool) -> None:
+    """StoreError where files that no report wrote would be written over, or would name those who have codes."""
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if there & set(TIDY) and PAGE not in there:
+        name = min(there & set(TIDY))
+        raise StoreError(f"{out} holds a {name} that no report wrote, and it stays as it is; name another folder")
+    if alone and (others := there - _OWN):
+        raise StoreError(
+            f"{out} holds {min(others)}, which may name patients and would lie beside their codes; name a folder of its "
+            "own for the report with codes"
+        )
+
+
+def _remove_older(out: Path, contents: Mapping[str, bytes]) -> None:
+    """Take away what an earlier report wrote and this one does not; the folder then holds one report."""
+    figures = [f"{FIGURES}/{path.name}" for path in (out / FIGURES).glob("*.*") if path.suffix in (".svg", ".png")]
+    for name in {*TIDY, *figures} - set(contents):
+        with contextlib.suppress(OSError):  # an empty table of a study without images harms nobody
+            (out / name).unlink(missing_ok=True)
