@@ -66,7 +66,9 @@ COMPARISONS = (
         note="",
     ),
     WILCOXON,
-    replace(WILCOXON, name="6mo vs pre", n=13, p_value=0.2163, p_adjusted=0.2163, estimate=11.2, ci_low=-8.0, ci_high=30.4),
+    replace(
+        WILCOXON, name="6mo vs pre", n=13, p_value=0.2163, p_adjusted=0.2163, estimate=11.2, ci_low=-8.0, ci_high=30.4
+    ),
     replace(
         WILCOXON,
         name="change 3mo vs pre by response",
@@ -170,7 +172,7 @@ def evidence(comparisons: Comparisons, **changes: Any) -> Evidence:
         observers=(ObserverRecord("anna", 20, 1, 130, "2026-11-22T10:00:00+00:00"),),
         protocol=Protocol(timepoints=TIMEPOINTS),
         agreement=(
-            ReportTable("anna and the program", "by specimen", ("specimen", "anna", "program"), ((names[0], "9", "8"),)),
+            ReportTable("anna, program", "by specimen", ("specimen", "anna", "program"), ((names[0], "9", "8"),)),
         ),
         file_names=tuple((name, (f"/slides/{name}.svs", f"{name}.svs", name)) for name in names),
     )

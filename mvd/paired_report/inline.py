@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree  # noqa: S405  (reads only what this program has just drawn)
+from xml.etree import ElementTree
 
 from mvd.paired_report.figures import Drawn
 from mvd.paired_report.markup import Html

@@ -43,7 +43,8 @@ class Pseudonyms:
     def with_names(self, *, patients: Iterable[str], specimens: Iterable[str]) -> Pseudonyms:
         """With codes for more names; those that have one keep it."""
         return Pseudonyms(
-            self.key, _coded(self.key, "patient", self.patients, patients),
+            self.key,
+            _coded(self.key, "patient", self.patients, patients),
             _coded(self.key, "specimen", self.specimens, specimens),
         )
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TypeVar
 
 from mvd.compare.model import Comparison, Comparisons, CountRow, PatientChange
-from mvd.paired_report.evidence import Evidence, Origin, ReportTable
+from mvd.paired_report.evidence import CountedField, Evidence, Origin, ReadVessel, ReportTable
 from mvd.paired_report.keys import Pseudonyms
 
-Named = TypeVar("Named")
+Named = TypeVar("Named", CountedField, ReadVessel, Origin)
 
 _LONG = 4
 """A name with fewer letters may be part of any word."""
@@ -133,7 +133,7 @@ def _evidence(evidence: Evidence, names: _Names) -> Evidence:
 
 def _by_specimen(rows: Iterable[Named], names: _Names) -> Iterator[Named]:
     """Rows under their specimens' codes, sorted by them; the rows of one specimen stay in their order."""
-    coded = [replace(row, specimen=names.specimen(row.specimen)) for row in rows]  # type: ignore[type-var,attr-defined]
+    coded = [replace(row, specimen=names.specimen(row.specimen)) for row in rows]
     return iter(sorted(coded, key=lambda row: row.specimen))
 
 

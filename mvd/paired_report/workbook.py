@@ -26,7 +26,7 @@ _MOST_ROWS = 1_048_576 - 1
 """What a sheet holds below its header."""
 _LONGEST_CELL = 32_767
 """Characters of a cell, by the same specification."""
-_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (the file format has no time zones)
+_EPOCH = datetime(2000, 1, 1)
 """Written as the time of making, so that the same tables give the same bytes; the day is on the sheet 'about'."""
 
 _DECIMALS = {
@@ -37,7 +37,7 @@ _DECIMALS = {
 }  # fmt: skip
 """How many decimals are shown; the cells hold the whole numbers."""
 _FORMATS = {column: shown for shown, columns in _DECIMALS.items() for column in columns}
-_WIDE = {"method": 60, "note": 60, "reason": 50, "missing": 40, "meaning": 80, "text": 80, "effect_name": 36, "name": 32}
+_WIDE = {"method": 60, "note": 60, "reason": 50, "missing": 40, "text": 80, "effect_name": 36, "name": 32}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The report's files: all of them are on the disk before the first takes its place, and no old one stays beside them."""
+"""The report's files: all are on the disk before the first takes its place, and no old one stays beside them."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def _refuse_others(out: Path, *, alone: bool) -> None:
         raise StoreError(f"{out} holds a {name} that no report wrote, and it stays as it is; name another folder")
     if alone and (others := there - _OWN):
         raise StoreError(
-            f"{out} holds {min(others)}, which may name patients and would lie beside their codes; name a folder of its "
-            "own for the report with codes"
+            f"{out} holds {min(others)}, which may name patients and would lie beside their codes; name another folder "
+            "for the report with codes"
         )
 
 

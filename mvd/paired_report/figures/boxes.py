@@ -48,7 +48,7 @@ def box_plot(comparisons: Comparisons) -> Drawn | None:
             values = [row.mvd_per_mm2 or 0.0 for row in rows]
             for row, y, aside in zip(rows, values, beside(values, nearest=max(tops) / 60), strict=True):
                 look = found[row.response or NO_RESPONSE]
-                axes.plot([x + _POINTS_FROM + aside], [y], linestyle="none", **marks(look))  # type: ignore[arg-type]
+                axes.plot([x + _POINTS_FROM + aside], [y], linestyle="none", **marks(look))
         ticks = [f"{shortened(summary.timepoint)}\nn = {summary.n}" for summary in summaries]
         axes.set_xticks([x + _POINTS_FROM / 2 for x in range(len(summaries))], ticks)
         axes.set_xlim(-0.4, len(summaries) - 1 + 0.9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import mean, variance
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mvd.compare.model import Comparisons
 from mvd.paired_report.evidence import CountedField, Evidence
@@ -19,7 +19,7 @@ _MOST_ROWS = 60
 
 _STEP = 0.2
 """Of a row's height: how far fields of the same density stand apart."""
-_CIRCLES = {
+_CIRCLES: dict[str, Any] = {
     "linestyle": "none",
     "marker": "o",
     "markersize": 3.6,
@@ -39,9 +39,13 @@ def field_spread(comparisons: Comparisons, evidence: Evidence) -> Drawn | None:
     if not spread:
         return None
     ratio = dispersion(spread)
-    told = "" if ratio is None else (
-        f" Over all specimens the counts of fields vary {fixed(ratio, 1)} times as much as chance alone would make them "
-        "(variance over mean; 1 for evenly scattered vessels, more where vessels cluster)."
+    told = (
+        ""
+        if ratio is None
+        else (
+            f" Over all specimens the counts of fields vary {fixed(ratio, 1)} times as much as chance alone would make them "
+            "(variance over mean; 1 for evenly scattered vessels, more where vessels cluster)."
+        )
     )
     with canvas(4.0 if len(spread) > _MOST_ROWS else 0.9 + 0.15 * len(spread)) as figure:
         axes = figure.add_subplot()
@@ -80,7 +84,7 @@ def _rows(axes: Axes, spread: Spread) -> str:
         values = [field.per_mm2 for field in fields]
         axes.plot([min(values), max(values)], [y, y], color=PALE, linewidth=1.2, zorder=1)
         heights = [y + aside for aside in beside(values, nearest=0.0, step=_STEP)]
-        axes.plot(values, heights, **_CIRCLES)  # type: ignore[arg-type]
+        axes.plot(values, heights, **_CIRCLES)
         whole = sum(field.count for field in fields) / sum(field.evaluable_mm2 for field in fields)
         axes.plot([whole], [y], marker="|", markersize=8, markeredgewidth=2.2, color=INK, zorder=3)
     axes.set_yticks(range(len(spread)), [shortened(name) for name in spread], fontsize=6.5)
@@ -94,7 +98,7 @@ def _rows(axes: Axes, spread: Spread) -> str:
 def _clouds(axes: Axes, spread: Spread) -> str:
     means = [mean(field.count for field in fields) for fields in spread.values()]
     spreads = [math.sqrt(variance([f.count for f in fields])) if len(fields) > 1 else 0.0 for fields in spread.values()]
-    axes.plot(means, spreads, **_CIRCLES)  # type: ignore[arg-type]
+    axes.plot(means, spreads, **_CIRCLES)
     top = max(means) or 1.0
     line = [top * step / 50 for step in range(51)]
     axes.plot(line, [math.sqrt(x) for x in line], color=PALE, linestyle="--")

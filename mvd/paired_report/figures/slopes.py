@@ -34,12 +34,14 @@ def slope_plot(comparisons: Comparisons) -> Drawn | None:
             look = found[rows[0].response or NO_RESPONSE]
             points = [(place[row.timepoint], row.mvd_per_mm2) for row in rows]
             style = marks(look) | {"color": look.colour, "linestyle": look.line, "linewidth": 1.1, "alpha": 0.85}
-            axes.plot([x for x, _ in points], [y for _, y in points], **style)  # type: ignore[arg-type]
+            axes.plot([x for x, _ in points], [y for _, y in points], **style)
         for summary in comparisons.summaries:
             if summary.median is not None:
                 x = place[summary.timepoint]
                 ends = (x - _MEDIAN_HALF, x + _MEDIAN_HALF)
-                axes.plot(ends, (summary.median, summary.median), color=INK, linewidth=4, solid_capstyle="butt", zorder=5)
+                axes.plot(
+                    ends, (summary.median, summary.median), color=INK, linewidth=4, solid_capstyle="butt", zorder=5
+                )
                 label = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
                 text = f"median {density(summary.median)}"
                 axes.text(x + _MEDIAN_HALF + 0.03, summary.median, text, va="center", bbox=label, zorder=5)

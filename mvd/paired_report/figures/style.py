@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from mvd.compare.model import Comparisons
 
@@ -51,7 +51,7 @@ class Look:
     colour: str
     marker: str
     hollow: bool
-    line: str
+    line: Literal["-", "--", "-.", ":"]
     hatch: str
 
 
@@ -138,13 +138,13 @@ def shortened(name: str, longest: int = 28) -> str:
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
-def marks(look: Look) -> dict[str, object]:
+def marks(look: Look) -> dict[str, Any]:
     """The mark of a point, as matplotlib's keywords."""
     face = "white" if look.hollow else look.colour
     return {"marker": look.marker, "markersize": 5, "markerfacecolor": face, "markeredgecolor": look.colour}
 
 
-def bars(look: Look) -> dict[str, object]:
+def bars(look: Look) -> dict[str, Any]:
     """The filling of a bar, as matplotlib's keywords."""
     return {"facecolor": _tint(look), "edgecolor": look.colour, "hatch": look.hatch, "linewidth": 0.8}
 

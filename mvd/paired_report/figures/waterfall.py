@@ -66,7 +66,7 @@ def _largest_first(comparisons: Comparisons, timepoint: str) -> list[PatientChan
 def _panel(axes: Axes, changes: list[PatientChange], found: dict[str, Look]) -> None:
     for x, one in enumerate(changes):
         look = found[one.response or NO_RESPONSE]
-        axes.bar(x, one.difference or 0.0, width=0.8, **bars(look))  # type: ignore[arg-type]
+        axes.bar(x, one.difference or 0.0, width=0.8, **bars(look))
         if not one.difference:
             axes.plot([x], [0.0], marker=look.marker, color=look.colour, clip_on=False)
     axes.axhline(0, color=INK, linewidth=0.8)

@@ -50,7 +50,9 @@ def provenance(comparisons: Comparisons, evidence: Evidence) -> Html:
     said = ", ".join(f"{name} = {getattr(plan, name)!r}" for name in type(plan).model_fields)
     pairs.append(("Comparison", said))
     if evidence.protocol is not None:
-        pairs.append(("Protocol", f"{evidence.protocol.digest} (SHA-256, first 16 digits, of every choice that measures)"))
+        pairs.append(
+            ("Protocol", f"{evidence.protocol.digest} (SHA-256, first 16 digits, of every choice that measures)")
+        )
     parts = [facts(pairs), _observers(evidence), _origins(evidence)]
     if evidence.protocol is not None:
         text = tag("pre", evidence.protocol.to_toml())
@@ -107,4 +109,6 @@ def definitions(sheets: tuple[Sheet, ...], files: tuple[str, ...]) -> Html:
         f"Beside this page: {listed(files)}. In the CSV files an empty cell is an absent value, and a text that a "
         "spreadsheet would run as a formula has an apostrophe before it; in paired.xlsx every text is a text as it is."
     )
-    return section("definitions", "Definitions and files", tag("p", said), tag("details", tag("summary", "Columns"), shown))
+    return section(
+        "definitions", "Definitions and files", tag("p", said), tag("details", tag("summary", "Columns"), shown)
+    )

@@ -36,7 +36,9 @@ def header(comparisons: Comparisons, evidence: Evidence, *, made_on: str, pseudo
         tag("p", "Microvessel density before and after treatment", class_="kicker"),
         tag("h1", comparisons.title),
         tag("p", source, f" Made on {made_on}." if made_on else "", class_="lead"),
-        tag("p", "Names of patients and specimens are replaced with keyed codes.", class_="note") if pseudonyms else None,
+        tag("p", "Names of patients and specimens are replaced with keyed codes.", class_="note")
+        if pseudonyms
+        else None,
         tag("aside", tag("strong", "Before you read on"), listing(warnings), class_="warning") if warnings else None,
     )
 
@@ -135,7 +137,9 @@ def _model(comparisons: Comparisons) -> Html | None:
 def _power(comparisons: Comparisons) -> Html | None:
     if not comparisons.power:
         return None
-    told = (f"{one.comparison}: {one.text}" if one.comparison not in one.text else one.text for one in comparisons.power)
+    told = (
+        f"{one.comparison}: {one.text}" if one.comparison not in one.text else one.text for one in comparisons.power
+    )
     return joined(tag("h3", "What the design could have found"), listing(map(sentence, told)))
 
 

@@ -20,7 +20,16 @@ def specimens_and_pairs(comparisons: Comparisons) -> Html:
         rows = [(*row[:2], *row[3:]) for row in rows]
     pairs = [_pair(one, order) for one in comparisons.changes]
     first = comparisons.timepoints[0]
-    pair_columns = ("Patient", "Timepoint", "Response", f"MVD at {first}", "MVD later", "Change", "Ratio", "Why no pair")
+    pair_columns = (
+        "Patient",
+        "Timepoint",
+        "Response",
+        f"MVD at {first}",
+        "MVD later",
+        "Change",
+        "Ratio",
+        "Why no pair",
+    )
     return section(
         "specimens",
         "Specimens and pairs",

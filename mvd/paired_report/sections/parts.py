@@ -52,9 +52,7 @@ def table(
 
 def _head(name: str, sortable: bool, numeric: bool) -> Html:
     content = tag("button", name, type="button") if sortable else name
-    return tag(
-        "th", content, scope="col", class_="number" if numeric else None, aria_sort="none" if sortable else None
-    )
+    return tag("th", content, scope="col", class_="number" if numeric else None, aria_sort="none" if sortable else None)
 
 
 def _cell(cell: Cell, *, first: bool) -> Html:

@@ -81,9 +81,7 @@ def _told(patient: str, comparisons: Comparisons) -> Iterator[str]:
             yield f"{one.timepoint}: {change(one.difference)} vessels/mm²{ratio}"
 
 
-def _specimen(
-    row: CountRow, fields: Sequence[CountedField], pictures: Mapping[tuple[str, str], Embedded]
-) -> Html:
+def _specimen(row: CountRow, fields: Sequence[CountedField], pictures: Mapping[tuple[str, str], Embedded]) -> Html:
     if row.mvd_per_mm2 is None:
         told = f"No MVD: {row.reason}"
     else:
