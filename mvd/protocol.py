@@ -217,8 +217,8 @@ class ComparisonPlan(_Section):
     )
     zeros: Literal["wilcoxon", "pratt"] = Field(
         "wilcoxon",
-        description="pairs without a difference in the signed-rank test: 'wilcoxon' drops them before ranking (Wilcoxon "
-        "1945), 'pratt' ranks them and drops them then (Pratt 1959)",
+        description="pairs without a difference in the signed-rank test: 'wilcoxon' drops them before ranking "
+        "(Wilcoxon 1945), 'pratt' ranks them and drops them then (Pratt 1959)",
     )
     pairwise: Literal["first", "all"] = Field(
         "first",

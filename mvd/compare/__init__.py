@@ -11,6 +11,8 @@ from mvd.compare.model import (
     Power,
     TimepointSummary,
 )
+from mvd.compare.plain import as_plain
+from mvd.compare.study import compare_counts
 
 __all__ = [
     "Comparison",
@@ -23,5 +25,7 @@ __all__ = [
     "Power",
     "SpecimenValue",
     "TimepointSummary",
+    "as_plain",
+    "compare_counts",
     "paired_differences",
 ]
