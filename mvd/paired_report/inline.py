@@ -13,8 +13,8 @@ _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 def inline_svg(figure: Drawn) -> Html:
     """The figure as an element.
 
-    Within a page the identifiers of two figures would clash, a style sheet would style the page, and the sizes in points
-    would keep the figure from a narrow screen: the first get the figure's name, the others go.
+    Within a page the identifiers of two figures would clash, a style sheet would style the page, and the sizes in
+    points would keep the figure from a narrow screen: the first get the figure's name, the others go.
     """
     root = ElementTree.fromstring(figure.svg)  # noqa: S314
     for parent in root.iter():

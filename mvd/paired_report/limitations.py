@@ -17,13 +17,14 @@ def limitations(comparisons: Comparisons, evidence: Evidence) -> tuple[str, ...]
 def _of_counts(comparisons: Comparisons, evidence: Evidence) -> Iterator[str]:
     if evidence.protocol is not None:
         yield (
-            "Research use only; not a medical device. The program has never been validated on CD34-stained marrow slides."
+            "Research use only; not a medical device. The program has never been validated on CD34-stained marrow "
+            "slides."
         )
         yield "Look at the field pictures: they show what the program found and numbered, before any review."
     if comparisons.unreviewed:
         yield f"Reviewed by nobody, so that the count is the program's own: {shortened(comparisons.unreviewed, 30)}."
     if evidence.protocol is not None and evidence.protocol.fields.placement == "hotspot":
-        yield "The fields are the densest ones: the MVD is an upper value, and its spread does not allow for the choice."
+        yield "The fields are the densest ones: the MVD is an upper value, and no interval allows for the choice."
     areas = [row.area_mm2 for row in comparisons.rows if row.area_mm2]
     if areas:
         yield (
@@ -43,8 +44,8 @@ def _of_statistics(comparisons: Comparisons) -> Iterator[str]:
     for timepoint, number in pairs.items():
         if number < known:
             yield (
-                f"At {timepoint}, {number_of(known - number, 'patient')} of {known} had no pair. If they differ from the "
-                "others (patients who left the study, say), the comparison is not of all."
+                f"At {timepoint}, {number_of(known - number, 'patient')} of {known} had no pair. If they differ from "
+                "the others (patients who left the study, say), the comparison is not of all."
             )
     yield "Without a control group, a change after treatment need not be due to it."
     tested = sum(one.p_value is not None for one in comparisons.comparisons)
@@ -54,6 +55,6 @@ def _of_statistics(comparisons: Comparisons) -> Iterator[str]:
             "number; take the others as descriptive."
         )
     yield (
-        "A p-value says how surprising the data would be without a change; the shift and its interval say how large the "
-        "change may be. No p-value below 0.05 is no proof that nothing changed."
+        "A p-value says how surprising the data would be without a change; the shift and its interval say how large "
+        "the change may be. No p-value below 0.05 is no proof that nothing changed."
     )

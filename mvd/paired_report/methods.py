@@ -35,7 +35,8 @@ _PLACEMENT = {
     "manual": "placed by hand",
 }
 _BORDER = {
-    "frame": "by the unbiased counting frame (Gundersen 1977; top and right edges include, left and bottom edges exclude)",
+    "frame": "by the unbiased counting frame (Gundersen 1977), whose top and right edges include and whose left and "
+    "bottom edges exclude",
     "centre": "where its reference point lay inside",
     "touching": "when it touched the field",
 }
@@ -56,9 +57,9 @@ def methods_text(comparisons: Comparisons, evidence: Evidence) -> tuple[str, ...
     return tuple(" ".join(sentence(text) for text in paragraph if text) for paragraph in map(list, paragraphs))
 
 
-def results_text(comparisons: Comparisons) -> str:
-    """What was found, in one paragraph."""
-    return " ".join(sentence(text) for text in _results(comparisons) if text)
+def results_text(comparisons: Comparisons) -> tuple[str, ...]:
+    """What was found: the medians, then a sentence for each test."""
+    return tuple(sentence(text) for text in _results(comparisons))
 
 
 def _specimens(comparisons: Comparisons) -> Iterator[str]:
@@ -74,7 +75,7 @@ def _specimens(comparisons: Comparisons) -> Iterator[str]:
         if row.response:
             groups.setdefault(row.response, set()).add(row.patient)
     if groups:
-        yield f"By response these were {listed(f'{len(who)} {group}' for group, who in sorted(groups.items()))} patients"
+        yield f"Patients by response: {listed(f'{len(who)} {group}' for group, who in sorted(groups.items()))}"
     missing = len(comparisons.rows) - len(measured)
     if missing:
         yield f"{number_of(missing, 'further specimen')} could not be measured, and the reasons are listed"
@@ -91,10 +92,7 @@ def _counting(comparisons: Comparisons, evidence: Evidence) -> Iterator[str]:
         "vessels/mm²"
     )
     if comparisons.unreviewed:
-        yield (
-            f"The counts of {number_of(len(comparisons.unreviewed), 'specimen')} were made by the program and "
-            "reviewed by nobody"
-        )
+        yield (f"The counts of {number_of(len(comparisons.unreviewed), 'specimen')} were reviewed by nobody")
 
 
 def _areas(comparisons: Comparisons) -> str:
@@ -108,13 +106,10 @@ def _areas(comparisons: Comparisons) -> str:
 
 def _protocol(protocol: Protocol, evidence: Evidence) -> Iterator[str]:
     plan, rule = protocol.fields, protocol.rule
+    source = ", a modification of that of Kini et al. (Leukemia 2000;14:1414)" if rule.name == "kini" else ""
     yield (
         f"Sections stained for CD34 (DAB, haematoxylin) were counted with mvd {_versions(evidence)} "
-        f"(protocol {protocol.digest}) by the counting rule '{rule.name}', a modification of that of Kini et al. "
-        "(Leukemia 2000;14:1414)"
-        if rule.name == "kini"
-        else f"Sections stained for CD34 (DAB, haematoxylin) were counted with mvd {_versions(evidence)} "
-        f"(protocol {protocol.digest}) by the counting rule '{rule.name}'"
+        f"(protocol {protocol.digest}) by the counting rule '{rule.name}'{source}"
     )
     fields = "One field" if plan.number == 1 else f"{plan.number} fields"
     yield (
@@ -139,7 +134,7 @@ def _statistics(comparisons: Comparisons) -> Iterator[str]:
     if "wilcoxon_signed_rank" in tests:
         yield f"Timepoints were compared within patients by the Wilcoxon signed-rank test. {_ZEROS[plan.zeros]}"
     if "friedman" in tests:
-        yield f"{listed(comparisons.timepoints)} were compared together by the Friedman test"
+        yield f"All of {listed(comparisons.timepoints)} were compared together by the Friedman test"
     if "mann_whitney" in tests:
         yield "Response groups were compared by the Mann–Whitney test"
     if len(comparisons.timepoints) > 2:
@@ -149,13 +144,18 @@ def _statistics(comparisons: Comparisons) -> Iterator[str]:
         yield f"p-values of the {TESTS[test]}: {how}"
     if any(one.p_adjusted is not None for one in comparisons.comparisons):
         yield "Where several timepoints are tested, p-values are also given after Holm's adjustment"
-    if any(one.estimate is not None for one in comparisons.comparisons):
+    levels = [one.confidence for one in comparisons.comparisons if one.confidence is not None]
+    if levels:
+        fewer = (
+            ", or of the level stated where so few values give none of that" if min(levels) < plan.confidence else ""
+        )
         yield (
-            f"Shifts are Hodges–Lehmann estimates with intervals of at least {percent(plan.confidence)} confidence, "
-            "not adjusted for their number"
+            f"Shifts are Hodges–Lehmann estimates with intervals of at least {percent(plan.confidence)} confidence"
+            f"{fewer}, not adjusted for their number"
         )
     if comparisons.model.terms:
-        yield f"As a sensitivity analysis: {comparisons.model.text}"
+        model = comparisons.model
+        yield f"As a sensitivity analysis the counts were modelled: {model.method}; {model.text}"
     yield f"Computed with mvd {program_version()}"
 
 
@@ -190,5 +190,6 @@ def comparison_text(one: Comparison) -> str:
         level = "" if one.confidence is None else f"{percent(round(one.confidence, 3))} interval "
         shift = f"shift {change(one.estimate)} vessels/mm² ({level}{within}), "
     adjusted = "" if one.p_adjusted is None else f", after Holm's adjustment {p_clause(one.p_adjusted)}"
-    effect = "" if one.effect is None else f", {one.effect_name} {fixed(one.effect, 2)}"
-    return f"{one.name}: {shift}{p_clause(one.p_value)}{adjusted} ({test}, {one.alternative}, {numbers}; {one.method}{effect})"
+    effect = "" if one.effect is None else f"; {one.effect_name} {fixed(one.effect, 2)}"
+    how = f"{test}, {one.alternative}, {numbers}; {one.method}{effect}"
+    return f"{one.name}: {shift}{p_clause(one.p_value)}{adjusted} ({how})"

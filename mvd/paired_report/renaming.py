@@ -32,7 +32,6 @@ def pseudonymised(
         patients=[*(row.patient for row in rows), *(one.patient for one in comparisons.changes)],
         specimens=[
             *(row.specimen for row in rows if row.specimen),
-            *comparisons.unreviewed,
             *(name for name, _ in evidence.file_names),
             *(one.specimen for one in evidence.fields),
             *(one.specimen for one in evidence.origins),
@@ -63,8 +62,12 @@ class _Names:
         return self._specimens[name]
 
     def either(self, name: str) -> str:
-        """The code of a specimen or a patient; else a text."""
-        return self._specimens.get(name) or self._patients.get(name) or self.text(name)
+        """The code of a specimen, of a patient, or of the patient in 'patient, timepoint'; else a text."""
+        code = self._specimens.get(name) or self._patients.get(name)
+        patient, comma, timepoint = name.rpartition(", ")
+        if code is None and patient in self._patients:
+            code = f"{self._patients[patient]}{comma}{timepoint}"
+        return code or self.text(name)
 
     def text(self, text: str) -> str:
         """A sentence with codes for the names in it."""

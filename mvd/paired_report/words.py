@@ -19,6 +19,12 @@ def change(value: float | None) -> str:
     return f"+{text}" if value is not None and value > 0 and text != "0" else text
 
 
+def with_sign(value: float | None) -> str:
+    """A difference in a column of them: its sign and one decimal, so that the points stand below each other."""
+    text = fixed(value, 1)
+    return f"+{text}" if value is not None and value > 0 and text != "0.0" else text
+
+
 def fixed(value: float | None, decimals: int) -> str:
     """A number with so many decimals."""
     return NOTHING if value is None else _signed(f"{value:.{decimals}f}")

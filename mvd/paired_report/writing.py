@@ -97,7 +97,7 @@ def _about(comparisons: Comparisons, evidence: Evidence, made_on: str) -> list[t
         ("Program", f"mvd {program_version()}"),
         *([("Made on", made_on)] if made_on else []),
         *(("Methods", text) for text in methods_text(comparisons, evidence)),
-        ("Results", results_text(comparisons)),
+        *(("Results", text) for text in results_text(comparisons)),
         *(("Limitation", text) for text in limitations(comparisons, evidence)),
     ]
 

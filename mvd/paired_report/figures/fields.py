@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _MOST_ROWS = 60
 """Specimens that one page holds with a name each; more are drawn as points."""
 
+_SCATTER = (
+    " Over all specimens the counts of fields vary {} times as much as chance alone would make them (variance over "
+    "mean; 1 for evenly scattered vessels, more where vessels cluster)."
+)
 _STEP = 0.2
 """Of a row's height: how far fields of the same density stand apart."""
 _CIRCLES: dict[str, Any] = {
@@ -39,14 +43,7 @@ def field_spread(comparisons: Comparisons, evidence: Evidence) -> Drawn | None:
     if not spread:
         return None
     ratio = dispersion(spread)
-    told = (
-        ""
-        if ratio is None
-        else (
-            f" Over all specimens the counts of fields vary {fixed(ratio, 1)} times as much as chance alone would make them "
-            "(variance over mean; 1 for evenly scattered vessels, more where vessels cluster)."
-        )
-    )
+    told = "" if ratio is None else _SCATTER.format(fixed(ratio, 1))
     with canvas(4.0 if len(spread) > _MOST_ROWS else 0.9 + 0.15 * len(spread)) as figure:
         axes = figure.add_subplot()
         caption = _clouds(axes, spread) if len(spread) > _MOST_ROWS else _rows(axes, spread)

@@ -32,7 +32,7 @@ def slope_plot(comparisons: Comparisons) -> Drawn | None:
         axes = figure.add_subplot()
         for rows in measured.values():
             look = found[rows[0].response or NO_RESPONSE]
-            points = [(place[row.timepoint], row.mvd_per_mm2) for row in rows]
+            points = [(place[row.timepoint], row.mvd_per_mm2 or 0.0) for row in rows]
             style = marks(look) | {"color": look.colour, "linestyle": look.line, "linewidth": 1.1, "alpha": 0.85}
             axes.plot([x for x, _ in points], [y for _, y in points], **style)
         for summary in comparisons.summaries:
@@ -87,7 +87,7 @@ def _alt(comparisons: Comparisons, measured: dict[str, list[CountRow]]) -> str:
             rose, fell = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
             same = len(differences) - rose - fell
             moves.append(f"at {timepoint} MVD rose in {rose}, fell in {fell} and stayed the same in {same}")
-    return (
-        f"Line plot of the MVD in vessels/mm² of {number_of(len(measured), 'patient')} by timepoint. Medians: {medians}."
-        + (f" Against {comparisons.timepoints[0]}, {'; '.join(moves)}." if moves else "")
+    patients = number_of(len(measured), "patient")
+    return f"Line plot of the MVD in vessels/mm² of {patients} by timepoint. Medians: {medians}." + (
+        f" Against {comparisons.timepoints[0]}, {'; '.join(moves)}." if moves else ""
     )

@@ -129,7 +129,7 @@ def _model(comparisons: Comparisons) -> Html | None:
     columns = ("Term", "Ratio of densities", f"{level} interval", "P, two-sided")
     return joined(
         tag("h3", "Sensitivity: a model of the counts"),
-        tag("p", sentence(". ".join(part.rstrip(".") for part in (model.text, model.method, model.note) if part))),
+        tag("p", " ".join(sentence(part) for part in (model.text, model.method, model.note) if part)),
         table("Terms of the count model", columns, rows) if rows else None,
     )
 
@@ -151,5 +151,5 @@ def words(comparisons: Comparisons, evidence: Evidence) -> Html:
         tag("h3", "Methods"),
         tag("div", (tag("p", text) for text in methods_text(comparisons, evidence)), class_="paste"),
         tag("h3", "Results"),
-        tag("div", tag("p", results_text(comparisons)), class_="paste"),
+        tag("div", (tag("p", text) for text in results_text(comparisons)), class_="paste"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mvd.compare.model import Comparisons, CountRow, PatientChange
 from mvd.paired_report.markup import Html
 from mvd.paired_report.sections.parts import Cell, number_cell, section, table, text_cell
-from mvd.paired_report.words import change, count, density, fixed
+from mvd.paired_report.words import count, fixed, with_sign
 
 
 def specimens_and_pairs(comparisons: Comparisons) -> Html:
@@ -58,9 +58,9 @@ def _pair(one: PatientChange, order: dict[str, int]) -> tuple[Cell, ...]:
         text_cell(one.patient),
         Cell(one.timepoint, order.get(one.timepoint, len(order))),
         text_cell(one.response),
-        number_cell(density(one.pre), one.pre),
-        number_cell(density(one.post), one.post),
-        number_cell(change(one.difference), one.difference),
+        number_cell(fixed(one.pre, 1), one.pre),
+        number_cell(fixed(one.post, 1), one.post),
+        number_cell(with_sign(one.difference), one.difference),
         number_cell(fixed(one.ratio, 2), one.ratio),
         text_cell(one.missing),
     )

@@ -17,6 +17,8 @@ class Cell:
     """By which a sortable table sorts; None sorts by the text."""
     numeric: bool = False
     """Set to the right."""
+    long: bool = False
+    """Holds a word that may be parted anywhere."""
 
 
 def section(name: str, title: str, *content: Content) -> Html:
@@ -24,8 +26,13 @@ def section(name: str, title: str, *content: Content) -> Html:
     return tag("section", tag("h2", title), *content, id=name)
 
 
+_LONGEST_WORD = 24
+"""A longer one may be parted anywhere, so that no name pushes the other columns off the page."""
+
+
 def text_cell(text: str | None) -> Cell:
-    return Cell(text or "")
+    words = (text or "").split()
+    return Cell(text or "", long=max(map(len, words), default=0) > _LONGEST_WORD)
 
 
 def number_cell(shown: str, value: float | None) -> Cell:
@@ -61,7 +68,7 @@ def _cell(cell: Cell, *, first: bool) -> Html:
         "th" if first else "td",
         cell.content,
         scope="row" if first else None,
-        class_="number" if cell.numeric else None,
+        class_="number" if cell.numeric else "long" if cell.long else None,
         data_value=value,
     )
 

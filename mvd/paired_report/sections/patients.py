@@ -14,9 +14,18 @@ from mvd.paired_report.words import change, count, density, fixed, listed, numbe
 _KEY = (
     ("counted", "solid, cyan, with a number: counted"),
     ("rejected", "dotted, yellow: found and not counted, with the reason"),
-    ("includes", "solid, green: edge of the field that includes"),
-    ("excludes", "dashed, red: edge that excludes"),
+    ("left-out", "dashed, white: a vessel that the border rule leaves out of the field"),
+    ("unfit", "hatched: cannot be evaluated"),
 )
+_EDGES = {
+    "frame": (
+        ("includes", "solid, green: edge of the field that includes"),
+        ("excludes", "dashed, red: edge that excludes"),
+    ),
+    "centre": (("field", "solid, blue: the field; a vessel counts where its centre lies"),),
+    "touching": (("includes", "solid, green: the field; every vessel that touches it counts"),),
+}
+"""As the pictures are drawn."""
 
 Fields = Mapping[str, Sequence[CountedField]]
 
@@ -41,7 +50,8 @@ def _introduction(evidence: Evidence, pictures: Mapping[tuple[str, str], Embedde
         return tag("p", "There are no field pictures; mvd run draws them.")
     if not pictures:
         return tag("p", f"{len(evidence.pictures)} field pictures are too many for one page; they are in the results.")
-    key = [tag("li", tag("span", class_=f"line {name}"), text) for name, text in _KEY]
+    lines = (*_KEY, *_EDGES[evidence.protocol.fields.border if evidence.protocol else "frame"])
+    key = [tag("li", tag("span", class_=f"line {name}"), text) for name, text in lines]
     said = (
         "Each picture is one field with some of what lies round it, and a scale bar. It shows what the program found, "
         "before any review; a question mark says that an object is near a limit of the counting rule. Click on a "
@@ -117,7 +127,6 @@ def _field(name: str, fields: Sequence[CountedField], pictures: Mapping[tuple[st
         alt=alt,
         width=str(picture.width_px),
         height=str(picture.height_px),
-        loading="lazy",
         decoding="async",
     )
     return tag("figure", image, caption, class_="field", tabindex="0")
