@@ -93,9 +93,7 @@ class Page:
     def resize(self, width: int, height: int, *, printed: bool = False) -> None:
         """Another window, or the page as it is laid out for paper of that width."""
         self.call("Emulation.setEmulatedMedia", media="print" if printed else "")
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def press(self, key: str, code: int) -> None:
         """A key goes down and up."""

@@ -17,8 +17,8 @@ class Cell:
     """By which a sortable table sorts; None sorts by the text."""
     numeric: bool = False
     """Set to the right."""
-    long: bool = False
-    """Holds a word that may be parted anywhere."""
+    width: str | None = None
+    """How its lines are parted: 'long' anywhere, 'short' nowhere."""
 
 
 def section(name: str, title: str, *content: Content) -> Html:
@@ -26,13 +26,19 @@ def section(name: str, title: str, *content: Content) -> Html:
     return tag("section", tag("h2", title), *content, id=name)
 
 
-_LONGEST_WORD = 24
-"""A longer one may be parted anywhere, so that no name pushes the other columns off the page."""
+_LONGEST_WORD, _LONGEST_LINE = 24, 16
+"""A longer word may be parted anywhere, so that no name pushes the other columns off the page; a shorter text is not
+parted at all."""
 
 
 def text_cell(text: str | None) -> Cell:
-    words = (text or "").split()
-    return Cell(text or "", long=max(map(len, words), default=0) > _LONGEST_WORD)
+    return Cell(text or "", width=_width(text or ""))
+
+
+def _width(text: str) -> str | None:
+    if max(map(len, text.split()), default=0) > _LONGEST_WORD:
+        return "long"
+    return "short" if 0 < len(text) <= _LONGEST_LINE else None
 
 
 def number_cell(shown: str, value: float | None) -> Cell:
@@ -58,7 +64,9 @@ def table(
 
 
 def _head(name: str, sortable: bool, numeric: bool) -> Html:
-    content = tag("button", name, type="button") if sortable else name
+    # On paper the button is not there: browsers do not repeat a heading with one on the table's next page.
+    printed = tag("span", name, class_="printed", aria_hidden="true")
+    content = joined(tag("button", name, type="button"), printed) if sortable else name
     return tag("th", content, scope="col", class_="number" if numeric else None, aria_sort="none" if sortable else None)
 
 
@@ -68,7 +76,7 @@ def _cell(cell: Cell, *, first: bool) -> Html:
         "th" if first else "td",
         cell.content,
         scope="row" if first else None,
-        class_="number" if cell.numeric else "long" if cell.long else None,
+        class_="number" if cell.numeric else cell.width,
         data_value=value,
     )
 
