@@ -22,6 +22,15 @@ Named = TypeVar("Named", CountedField, ReadVessel, Origin)
 _LONG = 4
 """A name with fewer letters may be part of any word."""
 
+_FILE = re.compile(
+    r"(?:(?<!\w)(?:[A-Za-z]:)?[\\/][^;'\"]*?|[^\s;'\"]+)"
+    r"\.(?:svs|ndpi|mrxs|scn|bif|vms|vmu|dcm|czi|tiff?|png|jpe?g|jp2|bmp|geojson|json)(?!\w)",
+    re.IGNORECASE,
+)
+"""A slide or drawing in a sentence, with the folders before it. Of a row that could not be used, no other place says
+what its files are called."""
+_CODED = re.compile(r"S-[A-Z2-7]{8,}\.\w+")
+
 
 def pseudonymised(
     comparisons: Comparisons, evidence: Evidence, pseudonyms: Pseudonyms
@@ -71,7 +80,8 @@ class _Names:
 
     def text(self, text: str) -> str:
         """A sentence with codes for the names in it."""
-        return self._pattern.sub(lambda found: self._codes[found[0].casefold()], text)
+        coded = self._pattern.sub(lambda found: self._codes[found[0].casefold()], text)
+        return _FILE.sub(lambda found: found[0] if _CODED.fullmatch(found[0]) else "(file)", coded)
 
     def maybe(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)

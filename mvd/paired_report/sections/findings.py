@@ -88,7 +88,17 @@ def _footnote(test: Comparison) -> str:
 
 def tests_table(comparisons: Comparisons) -> Html:
     """Every test with what is needed to read its p-value, and what else the comparison gives."""
-    columns = ("Comparison", "n", "Test", "P", "P\N{NO-BREAK SPACE}(Holm)", "Shift", "Interval", "Effect", "How, and notes")
+    columns = (
+        "Comparison",
+        "n",
+        "Test",
+        "P",
+        "P\N{NO-BREAK SPACE}(Holm)",
+        "Shift",
+        "Interval",
+        "Effect",
+        "How, and notes",
+    )
     rows = [_test_row(one) for one in comparisons.comparisons]
     shown = table("Every comparison; shifts in vessels/mm²", columns, rows, class_="tests")
     parts = [shown] if rows else [tag("p", "Nothing could be compared.")]
