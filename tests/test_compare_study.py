@@ -221,6 +221,11 @@ def test_rows_that_contradict_each_other_are_refused(rows: list[CountRow], sente
     assert str(refused.value) == sentence
 
 
+def test_a_timepoint_cannot_have_the_name_of_a_rule_for_the_post_value() -> None:
+    with pytest.raises(ManifestError, match="a timepoint cannot be named 'latest'"):
+        compared(row("a", "pre", 3), timepoints=("pre", "latest"), post="latest")
+
+
 def test_unreviewed_specimens_and_those_without_a_count_are_named() -> None:
     found = compared(
         row("a", "pre", 5, specimen="a_pre", reviewed=False),
