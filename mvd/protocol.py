@@ -25,9 +25,6 @@ ClassName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,31}$")]
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 
-COUNTS_PATTERN = r"^(program|mean|observer:[^,]+|mean:[^,]+(,[^,]+)+)$"
-"""Whose counts are compared."""
-
 Measure = Literal["density", "area", "chalkley"]
 """What vessels are measured by: their number, the area that they cover, points of a graticule on them."""
 
@@ -205,7 +202,7 @@ class ReviewPlan(_Section):
 class ComparisonPlan(_Section):
     """How timepoints and response groups are compared; it changes nothing that the program measures."""
 
-    counts: Annotated[str, StringConstraints(pattern=COUNTS_PATTERN, max_length=1000, strip_whitespace=True)] = Field(
+    counts: str = Field(
         "program",
         description="whose counts are compared: 'program', 'observer:NAME' (one observer's), 'mean' (of all observers "
         "who finished the specimen) or 'mean:NAME,NAME' (of these observers)",
@@ -231,6 +228,39 @@ class ComparisonPlan(_Section):
     power: float = Field(
         0.8, gt=0.5, lt=1, description="power at which the smallest change that the design could find is given"
     )
+
+    @field_validator("counts")
+    @classmethod
+    def _says_whose(cls, counts: str) -> str:
+        kind, _, names = counts.partition(":")
+        observers = [" ".join(name.split()) for name in names.split(",")] if names else []
+        whose = f"{kind}:{','.join(observers)}" if observers else counts
+        singular = kind == "observer" and len(observers) == 1 and observers[0]
+        several = kind == "mean" and len(observers) > 1 and all(observers) and len(set(observers)) == len(observers)
+        if whose in ("program", "mean") or singular or several:
+            return whose
+        raise ValueError(
+            f"'{counts[:100]}' does not say whose counts; write 'program', 'observer:NAME', 'mean' or 'mean:NAME,NAME'"
+        )
+
+    def with_counts(self, counts: str) -> Self:
+        """The plan with other counts.
+
+        Raises
+        ------
+        ProtocolError
+            The text does not say whose.
+        """
+        try:
+            return self.model_validate({**self.model_dump(), "counts": counts})
+        except ValidationError as error:
+            raise ProtocolError("\n".join(faults(type(self), error))) from error
+
+    @property
+    def observers(self) -> tuple[str, ...]:
+        """Observers whom `counts` names; none for 'program', and for 'mean', which is of everybody."""
+        names = self.counts.partition(":")[2]
+        return tuple(names.split(",")) if names else ()
 
 
 class Protocol(_Section):

@@ -11,6 +11,7 @@ from mvd.compare.model import (
     Power,
     TimepointSummary,
 )
+from mvd.compare.observers import ObserverCount, mean_count
 from mvd.compare.plain import as_plain
 from mvd.compare.study import compare_counts
 
@@ -20,6 +21,7 @@ __all__ = [
     "CountModel",
     "CountRow",
     "ModelTerm",
+    "ObserverCount",
     "PairedChange",
     "PatientChange",
     "Power",
@@ -27,5 +29,6 @@ __all__ = [
     "TimepointSummary",
     "as_plain",
     "compare_counts",
+    "mean_count",
     "paired_differences",
 ]

@@ -13,7 +13,7 @@ from mvd.compare.values import Patients, tidy
 from mvd.compare.within import joined
 from mvd.protocol import ComparisonPlan
 from mvd.statistics import FittedTerms, detectable_paired_shift, detectable_shift_between, fit_counts
-from mvd.statistics.power import STUDIES
+from mvd.statistics.power import MAX_PATIENTS, STUDIES
 
 _MODEL = (
     "Poisson means with the area as offset, generalised estimating equations, exchangeable correlation within "
@@ -116,8 +116,10 @@ def _said(one: Comparison, found: float | None, sd: float | None, levels: tuple[
     alpha, power = levels
     if sd is None or sd == 0:
         return Power(one.name, one.n, None, None, f"{one.n} {who} show no spread of differences to go by")
+    if one.n > MAX_PATIENTS:
+        return Power(one.name, one.n, None, None, f"not computed for more than {MAX_PATIENTS} patients")
     if found is None:
-        return Power(one.name, one.n, None, None, f"with {one.n} {who} hardly any shift gives p ≤ {alpha:g}")
+        return Power(one.name, one.n, None, None, f"with {one.n} {who} no shift, however large, gives p ≤ {alpha:g}")
     text = (
         f"{one.n} {who} find a shift of {found:.1f} vessels/mm² with power {power:.0%} (two-sided exact test at "
         f"{alpha:g}; normal differences with the standard deviation seen, {sd:.1f}; {STUDIES} simulated studies)"

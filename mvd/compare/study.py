@@ -9,6 +9,7 @@ from mvd.compare.model import Comparisons, CountRow, PatientChange, TimepointSum
 from mvd.compare.sensitivity import count_model, design_power
 from mvd.compare.values import Patients, by_patient, tidy
 from mvd.compare.within import all_timepoints, changes, paired_comparisons
+from mvd.errors import ManifestError
 from mvd.protocol import ComparisonPlan
 from mvd.statistics import spread
 
@@ -30,8 +31,11 @@ def compare_counts(
     Raises
     ------
     ManifestError
-        A timepoint that is not named, two rows of one patient at one timepoint, or a patient in two response groups.
+        A timepoint that is not named or has a name that means something else, two rows of one patient at one
+        timepoint, or a patient in two response groups.
     """
+    if plan.post in timepoints:
+        raise ManifestError(f"a timepoint cannot be named '{plan.post}', as a rule for the value after treatment is")
     patients = by_patient(rows, timepoints=timepoints)
     found = changes(patients, plan)
     tests = (

@@ -50,7 +50,11 @@ def rank_sum(first: ArrayLike, second: ArrayLike, *, resolution: float | None = 
     own = int(ranks[:m].sum())
     u = own / 2 - m * (m + 1) / 2
     p = _exact_p(ranks, m, own) if _is_exact(ranks, m) else _normal_p(ranks, m, own)
-    note = "all values are equal, so that p is 1 whatever the groups" if len(set(ranks)) == 1 else _too_few(m, n)
+    note = (
+        "all values are equal, so that p is 1 whatever the groups"
+        if len(set(ranks)) == 1
+        else _too_few(m, n, ties=has_ties(ranks))
+    )
     return RankSumTest((m, n), u, p, 2 * u / (m * n) - 1, _method(ranks, m), note)
 
 
@@ -97,6 +101,10 @@ def _method(ranks: Ranks, m: int) -> str:
     return f"{how}; ties: {'midranks' if has_ties(ranks) else 'none'}; zeros: as any value"
 
 
-def _too_few(m: int, n: int) -> str:
-    least = 2 / math.comb(m + n, m) if m + n > 2 else 1.0
-    return "" if least <= 0.05 else f"with groups of {m} and {n}, p cannot be below {min(least, 1.0):.2g}"
+def _too_few(m: int, n: int, *, ties: bool) -> str:
+    """Where even groups that do not overlap would not give p ≤ 0.05.
+
+    With ties the opposite of the most extreme division may not be as extreme, and does not count twice.
+    """
+    least = min(1.0, (1 if ties else 2) / math.comb(m + n, m))
+    return "" if least <= 0.05 else f"with groups of {m} and {n}, p cannot be below {least:.2g}"
