@@ -35,6 +35,7 @@ FORMULAS = ("=1+1", "+49 30 1", "-cmd", "@SUM(A1)", "\t=1", "\r=1", "＝1")
 FILES = {
     "paired.html",
     "paired.xlsx",
+    "paired.json",
     "specimens.csv",
     "pairs.csv",
     "fields.csv",

@@ -26,6 +26,7 @@ from mvd.paired_report import (
     FieldPicture,
     Pseudonyms,
     ReportTable,
+    key_beside,
     pseudonymised,
     read_or_make_pseudonyms,
     write_key,
@@ -75,7 +76,9 @@ def test_no_name_is_in_any_byte_of_any_file(named, tmp_path):
     plain = everything(report_files(comparisons, shown))
     assert sum(b"Mustermann" in data for data in plain.values()) > 8  # they are there without codes
     out = tmp_path / "coded"
-    written = write_report(out, comparisons, evidence=shown, pseudonyms=NONE_YET)
+    key = tmp_path / "key.json"
+    written = write_report(out, comparisons, evidence=shown, key=key)
+    assert b"Mustermann" in key.read_bytes()
     files = {path.relative_to(out).as_posix(): path.read_bytes() for path in written}
     pictures = [
         base64.b64decode(text) for text in re.findall(rb"data:image/jpeg;base64,([^\"]+)", files["paired.html"])
@@ -233,10 +236,33 @@ def test_the_key_does_not_show_in_a_trace():
     assert "key" not in repr(NONE_YET)
 
 
+@pytest.mark.slow
+def test_the_key_leads_from_one_report_to_the_next(tmp_path):
+    key = tmp_path / "key.json"
+    few = example(NAMES, rows=example(NAMES).rows[:3], changes=(), unreviewed=(), left_out=())
+    pages = []
+    for comparisons in (few, example(NAMES)):
+        write_report(tmp_path / "coded", comparisons, key=key)
+        pages.append((tmp_path / "coded" / "specimens.csv").read_text(encoding="utf-8"))
+    first = {line.split(",")[0] for line in pages[0].splitlines()[1:]}
+    assert len(first) == 3
+    assert first <= {line.split(",")[0] for line in pages[1].splitlines()[1:]}
+    assert len(json.loads(key.read_text(encoding="utf-8"))["patients"]) == len(PATIENTS)
+
+
+def test_the_key_is_never_put_into_the_report(tmp_path):
+    out = tmp_path / "report"
+    assert key_beside(out) == tmp_path / "report.key.json"
+    for key in (out / "key.json", out / "figures" / ".." / "key.json"):
+        with pytest.raises(StoreError, match="lies in the folder of the report"):
+            write_report(out, example(NAMES), key=key)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_report_with_codes_does_not_lie_beside_files_with_names(tmp_path):
     (tmp_path / "agreement.csv").write_text("specimen\nMustermann0\n", encoding="utf-8")
     with pytest.raises(StoreError, match=r"holds agreement\.csv, which may name patients"):
-        write_report(tmp_path, example(NAMES), pseudonyms=NONE_YET)
+        write_report(tmp_path, example(NAMES), key=tmp_path.parent / "key.json")
     assert [path.name for path in tmp_path.iterdir()] == ["agreement.csv"]
 
 

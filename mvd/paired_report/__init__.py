@@ -12,20 +12,22 @@ from mvd.paired_report.evidence import (
     ReadVessel,
     ReportTable,
 )
-from mvd.paired_report.gather import read_evidence
+from mvd.paired_report.gather import Folders, read_evidence
 from mvd.paired_report.keys import Pseudonyms, read_or_make_pseudonyms, write_key
 from mvd.paired_report.renaming import pseudonymised
-from mvd.paired_report.writing import write_report
+from mvd.paired_report.writing import key_beside, write_report
 
 __all__ = [
     "CountedField",
     "Evidence",
     "FieldPicture",
+    "Folders",
     "ObserverRecord",
     "Origin",
     "Pseudonyms",
     "ReadVessel",
     "ReportTable",
+    "key_beside",
     "pseudonymised",
     "read_evidence",
     "read_or_make_pseudonyms",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from dataclasses import fields as attributes
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from mvd.compare.model import Comparisons, CountRow
 from mvd.counting import assign
 from mvd.errors import MvdError
-from mvd.manifest import Specimen
+from mvd.manifest import Manifest
+from mvd.paired_report.agreed import AGREEMENT_FILE, agreement_table
 from mvd.paired_report.evidence import CountedField, Evidence, FieldPicture, ObserverRecord, Origin, ReadVessel
 from mvd.protocol import Protocol
 from mvd.review import OpenReview, observers, read_review, reviewed_count, reviewed_vessels
@@ -20,36 +22,41 @@ PROGRAM = "program"
 _MEAN_OF = "mean of "
 
 
-def read_evidence(
-    results: Path, reviews: Path, *, comparisons: Comparisons, specimens: Sequence[Specimen], protocol: Protocol
-) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Of a study; none but the results need exist."""
+
+    results: Path
+    reviews: Path
+    report: Path
+    """Where `mvd agree` wrote its table."""
+
+
+def read_evidence(study: Manifest, protocol: Protocol, *, comparisons: Comparisons, folders: Folders) -> Evidence:
     """Everything that the report shows of a study beside its numbers.
 
     Parameters
     ----------
-    results, reviews
-        The study's folders of these names; `reviews` need not exist.
-    specimens
-        Of the manifest.
+    study
+        Whose specimens are shown, those with a fault in their row as far as they were measured.
 
     Raises
     ------
     MvdError
         A result is damaged, or an observer's log does not fit it.
     """
-    rows = {row.specimen: row for row in comparisons.rows if row.specimen}
     fields: list[CountedField] = []
     vessels: list[ReadVessel] = []
     pictures: dict[tuple[str, str], FieldPicture] = {}
     origins: list[Origin] = []
-    for specimen in specimens:
-        name = specimen.specimen
-        result, tables = read_result(results, name), read_tables(results, name)
+    rows = {row.specimen: row for row in comparisons.rows if row.specimen}
+    for name, row in rows.items():
+        result, tables = read_result(folders.results, name), read_tables(folders.results, name)
         if result is None or tables is None:
             continue
-        for reader in readers(rows[name]) if name in rows else ():
-            _read(name, reader, tables=tables, folders=(results, reviews), into=(fields, vessels))
-        pictures.update(_pictures(result, results, tables))
+        for reader in readers(row) if row.mvd_per_mm2 is not None else ():
+            _read(name, reader, tables=tables, folders=folders, into=(fields, vessels))
+        pictures.update(_pictures(result, folders.results, tables))
         if "slide" in result:
             origins.append(_origin(result, name))
     return Evidence(
@@ -57,9 +64,10 @@ def read_evidence(
         vessels=tuple(vessels),
         pictures=pictures,
         origins=tuple(origins),
-        observers=tuple(_observers(results, reviews, [one.specimen for one in specimens])),
+        observers=tuple(_observers(folders, list(rows))),
         protocol=protocol,
-        file_names=tuple((one.specimen, tuple(_file_names(one))) for one in specimens),
+        agreement=agreement_table(folders.report / AGREEMENT_FILE),
+        file_names=tuple(_file_names(study, origins)),
     )
 
 
@@ -72,7 +80,7 @@ def readers(row: CountRow) -> tuple[str, ...]:
 Gathered = tuple[list[CountedField], list[ReadVessel]]
 
 
-def _read(name: str, reader: str, *, tables: SpecimenTables, folders: tuple[Path, Path], into: Gathered) -> None:
+def _read(name: str, reader: str, *, tables: SpecimenTables, folders: Folders, into: Gathered) -> None:
     """Fields and vessels of one specimen as one reader counted them."""
     fields, vessels = into
     if reader == PROGRAM:
@@ -92,7 +100,7 @@ def _read(name: str, reader: str, *, tables: SpecimenTables, folders: tuple[Path
         ]
         vessels += _by(PROGRAM, tables.vessels)
         return
-    opened = read_review(*folders, specimen=name, observer=reader)
+    opened = read_review(folders.results, folders.reviews, specimen=name, observer=reader)
     if opened is not None:
         fields += _reviewed_fields(opened, name, reader)
         vessels += _by(reader, _reviewed_vessels(opened, name))
@@ -146,10 +154,10 @@ def _origin(result: dict[str, Any], name: str) -> Origin:
     )
 
 
-def _observers(results: Path, reviews: Path, specimens: Sequence[str]) -> Iterator[ObserverRecord]:
+def _observers(folders: Folders, specimens: Sequence[str]) -> Iterator[ObserverRecord]:
     """What each did; a review that cannot be read counts as not finished, for `mvd audit` names its fault."""
-    for observer in observers(reviews) if reviews.is_dir() else ():
-        opened = [found for name in specimens if (found := _opened(results, reviews, name, observer))]
+    for observer in observers(folders.reviews) if folders.reviews.is_dir() else ():
+        opened = [found for name in specimens if (found := _opened(folders, name, observer))]
         corrections = [one for review in opened for one in review.log.corrections]
         yield ObserverRecord(
             observer,
@@ -160,14 +168,19 @@ def _observers(results: Path, reviews: Path, specimens: Sequence[str]) -> Iterat
         )
 
 
-def _opened(results: Path, reviews: Path, name: str, observer: str) -> OpenReview | None:
+def _opened(folders: Folders, name: str, observer: str) -> OpenReview | None:
     try:
-        return read_review(results, reviews, specimen=name, observer=observer)
+        return read_review(folders.results, folders.reviews, specimen=name, observer=observer)
     except MvdError:
         return None
 
 
-def _file_names(specimen: Specimen) -> Iterator[str]:
-    for path in (specimen.image, specimen.involved, specimen.fields):
-        if path is not None:
-            yield from (str(path), path.name, path.name.split(".")[0])
+def _file_names(study: Manifest, origins: Sequence[Origin]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Names and paths of each specimen's files, as sentences about it may have them."""
+    for one in study.specimens:
+        paths = [path for path in (one.image, one.involved, one.fields) if path is not None]
+        yield one.specimen, tuple(name for path in paths for name in (str(path), path.name, path.name.split(".")[0]))
+    known = {one.specimen for one in study.specimens}
+    for origin in origins:
+        if origin.specimen not in known:
+            yield origin.specimen, (origin.slide, origin.slide.split(".")[0])

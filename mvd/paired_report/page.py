@@ -39,7 +39,8 @@ class Page:
     files: tuple[str, ...]
     """Names of what lies beside the page."""
     made_on: str
-    pseudonyms: bool
+    coded: bool
+    """Whether codes stand for names."""
 
 
 def page_html(comparisons: Comparisons, evidence: Evidence, page: Page) -> str:
@@ -68,7 +69,7 @@ def page_html(comparisons: Comparisons, evidence: Evidence, page: Page) -> str:
         tag("title", f"{comparisons.title}: MVD before and after treatment"),
         tag("style", style),
     )
-    top = findings.header(comparisons, evidence, made_on=page.made_on, pseudonyms=page.pseudonyms)
+    top = findings.header(comparisons, evidence, made_on=page.made_on, coded=page.coded)
     whole = tag(
         "body",
         top,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from mvd.compare.model import Comparisons
+from mvd.compare.plain import as_plain
 from mvd.errors import StoreError
 from mvd.paired_report.evidence import Evidence
 from mvd.paired_report.figures import draw_figures
-from mvd.paired_report.keys import Pseudonyms
+from mvd.paired_report.keys import read_or_make_pseudonyms, write_key
 from mvd.paired_report.limitations import limitations
 from mvd.paired_report.methods import methods_text, results_text
 from mvd.paired_report.page import Page, page_html
@@ -25,7 +27,7 @@ PAGE, WORKBOOK, NUMBERS = "paired.html", "paired.xlsx", "paired.json"
 FIGURES = "figures"
 TIDY = ("specimens.csv", "pairs.csv", "fields.csv", "vessels.csv")
 _OWN = frozenset({PAGE, WORKBOOK, NUMBERS, *TIDY, FIGURES})
-"""What a folder of a report holds; paired.json is the comparison's own."""
+"""What a folder of a report holds."""
 
 
 def write_report(
@@ -33,60 +35,74 @@ def write_report(
     comparisons: Comparisons,
     *,
     evidence: Evidence | None = None,
-    pseudonyms: Pseudonyms | None = None,
+    key: Path | None = None,
     made_on: datetime.date | None = None,
 ) -> tuple[Path, ...]:
-    """Write the page, the workbook, the tidy tables and the figures.
+    """Write the page, the workbook, the numbers as JSON, the tidy tables and the figures.
 
     Parameters
     ----------
     out
         Folder of the report; an earlier report in it is replaced.
-    pseudonyms
-        Whose codes stand for every patient's and specimen's name; None leaves the names. The numbers in paired.json
-        are not written here: take those of `pseudonymised` for them, too.
+    key
+        File with the key of the codes that stand for the names of patients and specimens, in every file of the report;
+        it is made where it is not there, and every name that has a code is added to it. None leaves the names.
     made_on
         The day that the page gives; without it, the same input gives the same bytes on any day.
 
     Returns
     -------
-    The files, the page first.
+    The files, the page first; the key file is not among them.
 
     Raises
     ------
     StoreError
-        The folder holds what no report wrote, or it cannot be written; nothing was changed.
+        The folder holds what no report wrote, or the key would lie in it, or something cannot be read or written.
     """
     evidence = evidence or Evidence()
-    _refuse_others(out, alone=pseudonyms is not None)
-    if pseudonyms is not None:
-        comparisons, evidence, _ = pseudonymised(comparisons, evidence, pseudonyms)
-    contents = report_files(
-        comparisons, evidence, made_on=made_on.isoformat() if made_on else "", pseudonyms=pseudonyms is not None
-    )
+    _refuse_others(out, alone=key is not None)
+    if key is not None:
+        _refuse_beside(out, key)
+        comparisons, evidence, known = pseudonymised(comparisons, evidence, read_or_make_pseudonyms(key))
+        write_key(key, known)  # first: codes that nobody can lead back to their names would be of no use
+    day = made_on.isoformat() if made_on else ""
+    contents = report_files(comparisons, evidence, made_on=day, coded=key is not None)
     write_together({out / name: data for name, data in contents.items()})
     _remove_older(out, contents)
     return tuple(out / name for name in contents)
 
 
+def key_beside(out: Path) -> Path:
+    """Where the key of a report is kept when nobody names another place: beside its folder, so that whoever gives the
+    folder away does not give the key with it."""
+    out = out.absolute()
+    return out.with_name(f"{out.name}.key.json")
+
+
 def report_files(
-    comparisons: Comparisons, evidence: Evidence, *, made_on: str = "", pseudonyms: bool = False
+    comparisons: Comparisons, evidence: Evidence, *, made_on: str = "", coded: bool = False
 ) -> dict[str, bytes]:
     """Every file of the report by its name within the folder, the page first."""
     drawn = draw_figures(comparisons, evidence)
     tidy = tidy_tables(comparisons, evidence)
     csv = {f"{sheet.name}.csv": table_text(sheet.row_type, sheet.rows).encode() for sheet in tidy}
     files = (WORKBOOK, NUMBERS, *csv, f"{FIGURES}/")
-    page = Page(drawn, tidy, files, made_on, pseudonyms)
+    page = Page(drawn, tidy, files, made_on, coded)
     figures = {f"{FIGURES}/{one.name}.{kind}": getattr(one, kind) for one in drawn for kind in ("svg", "png")}
     return {
         PAGE: page_html(comparisons, evidence, page).encode(),
         WORKBOOK: workbook(
             [*result_tables(comparisons), *tidy], comparisons, about=_about(comparisons, evidence, made_on)
         ),
+        NUMBERS: _numbers(comparisons),
         **csv,
         **figures,
     }
+
+
+def _numbers(comparisons: Comparisons) -> bytes:
+    plain = as_plain(comparisons, version=program_version())
+    return (json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _about(comparisons: Comparisons, evidence: Evidence, made_on: str) -> list[tuple[str, str]]:
@@ -113,6 +129,12 @@ def _refuse_others(out: Path, *, alone: bool) -> None:
             f"{out} holds {min(others)}, which may name patients and would lie beside their codes; name another folder "
             "for the report with codes"
         )
+
+
+def _refuse_beside(out: Path, key: Path) -> None:
+    """StoreError where the key would be given away with the report."""
+    if key.resolve().is_relative_to(out.resolve()):
+        raise StoreError(f"{key} lies in the folder of the report, which it must not be given away with; name another")
 
 
 def _remove_older(out: Path, contents: Mapping[str, bytes]) -> None:

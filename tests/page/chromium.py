@@ -103,10 +103,9 @@ class Page:
 
     def click(self, selector: str) -> None:
         """The left button, on the middle of the first such element."""
-        box = self.value(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        )
+        chosen = f"const e = document.querySelector({json.dumps(selector)});"
+        middle = "const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2];"
+        box = self.value(f"(() => {{ {chosen} e.scrollIntoView({{block: 'center'}}); {middle} }})()")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 

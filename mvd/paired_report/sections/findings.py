@@ -24,7 +24,7 @@ from mvd.paired_report.words import (
 )
 
 
-def header(comparisons: Comparisons, evidence: Evidence, *, made_on: str, pseudonyms: bool) -> Html:
+def header(comparisons: Comparisons, evidence: Evidence, *, made_on: str, coded: bool) -> Html:
     """Title, whose counts these are, and what must be known at once."""
     patients = len({row.patient for row in comparisons.rows})
     measured = sum(row.mvd_per_mm2 is not None for row in comparisons.rows)
@@ -36,9 +36,7 @@ def header(comparisons: Comparisons, evidence: Evidence, *, made_on: str, pseudo
         tag("p", "Microvessel density before and after treatment", class_="kicker"),
         tag("h1", comparisons.title),
         tag("p", source, f" Made on {made_on}." if made_on else "", class_="lead"),
-        tag("p", "Names of patients and specimens are replaced with keyed codes.", class_="note")
-        if pseudonyms
-        else None,
+        tag("p", "Names of patients and specimens are replaced with keyed codes.", class_="note") if coded else None,
         tag("aside", tag("strong", "Before you read on"), listing(warnings), class_="warning") if warnings else None,
     )
 
