@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 from command_line import mvd
 
+from mvd.comparison import compare_table
+
 FOLDER = Path(__file__).parents[1] / "docs" / "worked-example"
 
 TABLE = """\
@@ -41,6 +43,32 @@ def test_mvd_compare_prints_the_papers_table_to_the_digit(tmp_path: Path) -> Non
         (19, 76.8, 6.4, 160.0),
         (13, 60.8, 38.4, 108.8),
     ]
+
+
+R_P_VALUES = {
+    "3mo vs pre": 0.2781067,
+    "6mo vs pre": 0.3659668,
+    "earliest vs pre": 0.1149635,
+    "change 3mo vs pre by response": 0.5086614,
+    "3mo by response": 0.8472284,
+    "change 6mo vs pre by response": 0.2948718,
+    "6mo by response": 0.7575758,
+    "change earliest vs pre by response": 0.2012283,
+    "earliest by response": 0.7063669,
+}
+"""Of check.R, beside the counts."""
+
+
+def test_the_p_values_are_rs() -> None:
+    found = compare_table(FOLDER / "counts.csv").comparisons
+    assert {one.name: one.p_value for one in found if one.test != "friedman"} == pytest.approx(R_P_VALUES, abs=1e-7)
+
+
+def test_what_the_page_shows_is_what_is_printed(tmp_path: Path) -> None:
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    shown = page.partition("--out report\n")[2].partition("…\n")[0]
+    assert len(shown.splitlines()) > 10
+    assert mvd("compare", "--table", FOLDER / "counts.csv", "--out", tmp_path).out.startswith(shown)
 
 
 def test_every_patient_has_a_pair_and_every_value_is_a_whole_count_over_five_fields() -> None:

@@ -97,7 +97,11 @@ def _is_exact(ranks: Ranks, m: int) -> bool:
 
 
 def _method(ranks: Ranks, m: int) -> str:
-    how = "exact, all divisions into the two groups" if _is_exact(ranks, m) else "normal approximation"
+    how = (
+        "exact, all divisions into the two groups"
+        if _is_exact(ranks, m)
+        else "normal approximation with continuity correction"
+    )
     return f"{how}; ties: {'midranks' if has_ties(ranks) else 'none'}; zeros: as any value"
 
 
