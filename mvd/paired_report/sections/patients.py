@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from mvd.compare.model import Comparisons, CountRow
-from mvd.paired_report.evidence import CountedField, Evidence
+from mvd.paired_report.evidence import CountedField, Evidence, FieldPicture
 from mvd.paired_report.markup import Html, joined, tag
 from mvd.paired_report.pictures import Embedded, embedded
 from mvd.paired_report.sections.parts import section
@@ -30,6 +31,14 @@ _EDGES = {
 Fields = Mapping[str, Sequence[CountedField]]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The program's pictures, and those of them that the page holds."""
+
+    pictures: Mapping[tuple[str, str], FieldPicture]
+    drawn: Mapping[tuple[str, str], Embedded]
+
+
 def patients(comparisons: Comparisons, evidence: Evidence) -> Html | None:
     """None for a table of counts without fields."""
     fields: dict[str, list[CountedField]] = {}
@@ -37,12 +46,12 @@ def patients(comparisons: Comparisons, evidence: Evidence) -> Html | None:
         fields.setdefault(field.specimen, []).append(field)
     if not fields:
         return None
-    pictures = embedded(evidence)
+    shown = Shown(evidence.pictures, embedded(evidence))
     people: dict[str, list[CountRow]] = {}
     for row in comparisons.rows:
         people.setdefault(row.patient, []).append(row)
-    pages = [_patient(rows, comparisons, fields, pictures) for rows in people.values()]
-    return section("patients", "Patients", _introduction(evidence, pictures), pages)
+    pages = [_patient(rows, comparisons, fields, shown) for rows in people.values()]
+    return section("patients", "Patients", _introduction(evidence, shown.drawn), pages)
 
 
 def _introduction(evidence: Evidence, pictures: Mapping[tuple[str, str], Embedded]) -> Html:
@@ -64,11 +73,11 @@ def _patient(
     rows: Sequence[CountRow],
     comparisons: Comparisons,
     fields: Fields,
-    pictures: Mapping[tuple[str, str], Embedded],
+    shown: Shown,
 ) -> Html:
     place = {timepoint: index for index, timepoint in enumerate(comparisons.timepoints)}
     in_order = sorted(rows, key=lambda row: place.get(row.timepoint, len(place)))
-    columns = [_specimen(row, fields.get(row.specimen or "", ()), pictures) for row in in_order]
+    columns = [_specimen(row, fields.get(row.specimen or "", ()), shown) for row in in_order]
     response = next((row.response for row in rows if row.response), None)
     return tag(
         "article",
@@ -91,42 +100,50 @@ def _told(patient: str, comparisons: Comparisons) -> Iterator[str]:
             yield f"{one.timepoint}: {change(one.difference)} vessels/mm²{ratio}"
 
 
-def _specimen(row: CountRow, fields: Sequence[CountedField], pictures: Mapping[tuple[str, str], Embedded]) -> Html:
+def _specimen(row: CountRow, fields: Sequence[CountedField], shown: Shown) -> Html:
     if row.mvd_per_mm2 is None:
         told = f"No MVD: {row.reason}"
     else:
         counted = "" if row.count is None else f": {count(row.count)} vessels in {fixed(row.area_mm2, 4)} mm²"
         review = "" if row.reviewed else ", not reviewed"
         told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {row.source}{review}"
-    shown = [
-        _field(name, [field for field in fields if field.field == name], pictures)
+    figures = [
+        _field(name, [field for field in fields if field.field == name], shown)
         for name in dict.fromkeys(field.field for field in fields)
     ]
     return tag(
         "div",
         tag("h4", row.timepoint, tag("span", f" {row.specimen}", class_="specimen") if row.specimen else None),
         tag("p", told),
-        tag("div", shown, class_="fields"),
+        tag("div", figures, class_="fields"),
         class_="timepoint",
     )
 
 
-def _field(name: str, fields: Sequence[CountedField], pictures: Mapping[tuple[str, str], Embedded]) -> Html:
-    counts = listed(f"{field.count} ({field.source})" if len(fields) > 1 else str(field.count) for field in fields)
-    vessels = "vessel" if counts == "1" else "vessels"
-    told = f"Field {name}: {counts} {vessels}"
+def _field(name: str, fields: Sequence[CountedField], shown: Shown) -> Html:
+    picture = shown.pictures.get((fields[0].specimen, name))
+    there = picture is not None and any(picture.shows(field) for field in fields)
+    told = f"Field {name}: {_counts(fields, picture if there else None)}"
     densities = listed(dict.fromkeys(density(field.per_mm2) for field in fields))
     caption = tag("figcaption", told, tag("span", f"{densities}/mm²", class_="density"))
-    picture = pictures.get((fields[0].specimen, name))
-    if picture is None:
-        return tag("figure", tag("div", "no picture", class_="empty"), caption, class_="field")
-    alt = f"Section with {told}, {densities} per mm²; {number_of(len(fields), 'reader')}"
+    drawn = shown.drawn.get((fields[0].specimen, name)) if there else None
+    if drawn is None:
+        why = "no picture" if picture is None or there else "no picture: counted at another place"
+        return tag("figure", tag("div", why, class_="empty"), caption, class_="field")
     image = tag(
         "img",
-        src=picture.address,
-        alt=alt,
-        width=str(picture.width_px),
-        height=str(picture.height_px),
+        src=drawn.address,
+        alt=f"Section with {told}, {densities} per mm²",
+        width=str(drawn.width_px),
+        height=str(drawn.height_px),
         decoding="async",
     )
     return tag("figure", image, caption, class_="field", tabindex="0")
+
+
+def _counts(fields: Sequence[CountedField], picture: FieldPicture | None) -> str:
+    """How many vessels, and by whom where it is not the program alone: its number is that of the picture."""
+    if [field.source for field in fields] == ["program"]:
+        return number_of(fields[0].count, "vessel")
+    counts = [f"{field.count} by {field.source}" for field in fields]
+    return ", ".join([*counts, f"{picture.count} by the program"] if picture else counts)
