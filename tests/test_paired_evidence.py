@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import stat
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import mvd
 from PIL import Image
 from small_study import PROTOCOL, ROWS, copy_of
 
@@ -177,3 +180,31 @@ def test_where_an_observer_counted_elsewhere_there_is_no_picture_of_it(study, tm
     page = (tmp_path / "report" / "paired.html").read_text(encoding="utf-8")
     assert page.count("<img ") == len(found.fields) - 1
     assert page.count("no picture: counted at another place") == 1
+
+
+@pytest.mark.slow
+def test_the_command_writes_the_report_with_names_or_with_codes_apart(study):
+    outcome = mvd("compare", study)
+    assert outcome.status == 0
+    assert f"wrote {study / 'report' / 'paired.html'}" in outcome.out
+    coded = mvd("compare", study, "--pseudonymise")
+    assert coded.status == 0
+    key = study / "report-coded.key.json"
+    assert f"wrote {key}" in coded.out
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert PRE in (study / "report" / "specimens.csv").read_text(encoding="utf-8")
+    assert json.loads((study / "report-coded" / "paired.json").read_text(encoding="utf-8"))["specimens"]
+    for path in (study / "report-coded").rglob("*"):
+        assert path.is_dir() or PRE.encode() not in path.read_bytes(), path
+    before = (study / "report-coded" / "specimens.csv").read_bytes()
+    assert mvd("compare", study, "--key", key, "--out", study / "again").status == 0
+    assert (study / "again" / "specimens.csv").read_bytes() == before
+
+
+def test_the_manifest_of_a_study_is_never_written_over(study):
+    before = (study / "specimens.csv").read_bytes()
+    outcome = mvd("compare", study, "--out", study)
+    assert outcome.status != 0
+    assert "that no report wrote" in outcome.err
+    assert (study / "specimens.csv").read_bytes() == before
+    assert not (study / "paired.json").exists()
