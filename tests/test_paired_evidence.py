@@ -30,8 +30,8 @@ AGREED = (
     "comparison,kind,level,unit,n,icc_2_1,icc_2_1_low,icc_2_1_high,icc_3_1,icc_3_1_low,icc_3_1_high,bias,bias_low,"
     "bias_high,lower_limit,upper_limit,ratio,ratio_low,ratio_high,lower_ratio,upper_ratio,within_subject_cv,"
     "within_subject_cv_low,within_subject_cv_high,f1,note\n"
-    "anna and bert,observers,specimen,vessels/mm²,2,0.91,0.2,0.99,,,,-3.2,-9.6,3.2,-12.8,6.4,1.1,0.9,1.3,0.8,1.5,0.12,0.1,"
-    '0.2,0.875,"ICC(3,1): too few"\n'
+    "anna and bert,observers,specimen,vessels/mm²,2,0.91,0.2,0.99,,,,-3.2,-9.6,3.2,-12.8,6.4,1.1,0.9,1.3,0.8,1.5,"
+    '0.12,0.1,0.2,0.875,"ICC(3,1): too few"\n'
 )
 
 

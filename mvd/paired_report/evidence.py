@@ -9,6 +9,9 @@ from pathlib import Path
 from mvd.protocol import Protocol
 from mvd.store import VesselRow
 
+PROGRAM = "program"
+"""Who counted, where no observer did."""
+
 
 @dataclass(frozen=True, slots=True)
 class CountedField:
@@ -30,7 +33,7 @@ class CountedField:
 class ReadVessel(VesselRow):
     """One object of one specimen, as one reader left it."""
 
-    source: str = "program"
+    source: str = PROGRAM
 
 
 @dataclass(frozen=True, slots=True)

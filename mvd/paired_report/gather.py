@@ -13,12 +13,11 @@ from mvd.counting import assign
 from mvd.errors import MvdError
 from mvd.manifest import Manifest
 from mvd.paired_report.agreed import AGREEMENT_FILE, agreement_table
-from mvd.paired_report.evidence import CountedField, Evidence, FieldPicture, ObserverRecord, Origin, ReadVessel
+from mvd.paired_report.evidence import PROGRAM, CountedField, Evidence, FieldPicture, ObserverRecord, Origin, ReadVessel
 from mvd.protocol import Protocol
 from mvd.review import OpenReview, observers, read_review, reviewed_count, reviewed_vessels
 from mvd.store import SpecimenTables, VesselRow, read_result, read_tables, vessel_rows
 
-PROGRAM = "program"
 _MEAN_OF = "mean of "
 
 

@@ -56,5 +56,5 @@ def _of_statistics(comparisons: Comparisons) -> Iterator[str]:
         )
     yield (
         "A p-value says how surprising the data would be without a change; the shift and its interval say how large "
-        "the change may be. No p-value below 0.05 is no proof that nothing changed."
+        "the change may be. A large p-value does not show that nothing changed."
     )

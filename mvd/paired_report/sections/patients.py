@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvd.compare.model import Comparisons, CountRow
-from mvd.paired_report.evidence import CountedField, Evidence, FieldPicture
+from mvd.paired_report.evidence import PROGRAM, CountedField, Evidence, FieldPicture
 from mvd.paired_report.markup import Html, joined, tag
 from mvd.paired_report.pictures import Embedded, embedded
 from mvd.paired_report.sections.parts import section
@@ -106,7 +106,8 @@ def _specimen(row: CountRow, fields: Sequence[CountedField], shown: Shown) -> Ht
     else:
         counted = "" if row.count is None else f": {count(row.count)} vessels in {fixed(row.area_mm2, 4)} mm²"
         review = "" if row.reviewed else ", not reviewed"
-        told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {row.source}{review}"
+        reader = "the program" if row.source == PROGRAM else row.source
+        told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {reader}{review}"
     figures = [
         _field(name, [field for field in fields if field.field == name], shown)
         for name in dict.fromkeys(field.field for field in fields)
@@ -143,7 +144,7 @@ def _field(name: str, fields: Sequence[CountedField], shown: Shown) -> Html:
 
 def _counts(fields: Sequence[CountedField], picture: FieldPicture | None) -> str:
     """How many vessels, and by whom where it is not the program alone: its number is that of the picture."""
-    if [field.source for field in fields] == ["program"]:
+    if [field.source for field in fields] == [PROGRAM]:
         return number_of(fields[0].count, "vessel")
     counts = [f"{field.count} by {field.source}" for field in fields]
     return ", ".join([*counts, f"{picture.count} by the program"] if picture else counts)
