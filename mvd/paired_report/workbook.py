@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     Formats = dict[str, Format]
 
-_MOST_ROWS = 1_048_576 - 1
-"""What a sheet holds below its header."""
+_MOST_ROWS = 200_000
+"""A sheet may hold 1,048,575 below its header, but with so many objects a spreadsheet takes minutes to open."""
 _LONGEST_CELL = 32_767
-"""Characters of a cell, by the same specification."""
+"""Characters of a cell, as the file format allows."""
 _EPOCH = datetime(2000, 1, 1)
 """Written as the time of making, so that the same tables give the same bytes; the day is on the sheet 'about'."""
 
@@ -132,5 +132,5 @@ def _definitions(page: Worksheet, sheets: Sequence[Sheet], formats: Formats) -> 
             row += 1
         if len(sheet.rows) > _MOST_ROWS:
             page.write_string(row, 0, sheet.name)
-            page.write_string(row, 3, f"a sheet holds {_MOST_ROWS} rows; all {len(sheet.rows)} are in {sheet.name}.csv")
+            page.write_string(row, 3, f"the first {_MOST_ROWS} rows; all {len(sheet.rows)} are in {sheet.name}.csv")
             row += 1

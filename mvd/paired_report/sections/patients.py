@@ -101,6 +101,7 @@ def _told(patient: str, comparisons: Comparisons) -> Iterator[str]:
 
 
 def _specimen(row: CountRow, fields: Sequence[CountedField], shown: Shown) -> Html:
+    head = tag("h4", row.timepoint, tag("span", f" {row.specimen}", class_="specimen") if row.specimen else None)
     if row.mvd_per_mm2 is None:
         told = f"No MVD: {row.reason}"
     else:
@@ -108,17 +109,26 @@ def _specimen(row: CountRow, fields: Sequence[CountedField], shown: Shown) -> Ht
         review = "" if row.reviewed else ", not reviewed"
         reader = "the program" if row.source == PROGRAM else row.source
         told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {reader}{review}"
+    if not shown.drawn:
+        return tag("div", head, tag("p", told), tag("p", _field_list(fields)) if fields else None, class_="timepoint")
     figures = [
         _field(name, [field for field in fields if field.field == name], shown)
         for name in dict.fromkeys(field.field for field in fields)
     ]
     return tag(
         "div",
-        tag("h4", row.timepoint, tag("span", f" {row.specimen}", class_="specimen") if row.specimen else None),
+        head,
         tag("p", told),
         tag("div", figures, class_="fields"),
         class_="timepoint",
     )
+
+
+def _field_list(fields: Sequence[CountedField]) -> str:
+    """The fields without pictures."""
+    readers = dict.fromkeys(field.source for field in fields)
+    counts = {reader: [str(field.count) for field in fields if field.source == reader] for reader in readers}
+    return "Vessels of the fields: " + "; ".join(f"{reader}: {', '.join(values)}" for reader, values in counts.items())
 
 
 def _field(name: str, fields: Sequence[CountedField], shown: Shown) -> Html:
