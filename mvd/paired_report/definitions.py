@@ -103,7 +103,7 @@ DEFINITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "ratio": ("", "of densities: 1.2 is 20 % more vessels per mm²"),
         "ci_low": ("", "lower end of the ratio's interval"),
         "ci_high": ("", "upper end of the ratio's interval"),
-        "p_value": ("", "of the term, two-sided (Wald)"),
+        "p_value": ("", "of the term, two-sided"),
     },
     "power": {
         "comparison": ("", "which comparison"),

@@ -188,7 +188,8 @@ def comparison_text(one: Comparison) -> str:
     if one.estimate is not None:
         within = interval(one.ci_low, one.ci_high)
         level = "" if one.confidence is None else f"{percent(round(one.confidence, 3))} interval "
-        shift = f"shift {change(one.estimate)} vessels/mm² ({level}{within}), "
+        whose = f", {one.groups[0][0]} less {one.groups[1][0]}" if len(one.groups) > 1 else ""
+        shift = f"shift {change(one.estimate)} vessels/mm²{whose} ({level}{within}), "
     adjusted = "" if one.p_adjusted is None else f", after Holm's adjustment {p_clause(one.p_adjusted)}"
     effect = "" if one.effect is None else f"; {one.effect_name} {fixed(one.effect, 2)}"
     how = f"{test}, {one.alternative}, {numbers}; {one.method}{effect}"
