@@ -86,7 +86,9 @@ def test_a_density_gives_the_p_of_its_counts(pairs: list[tuple[int, int]]) -> No
     densities = [after * 3.2 - before * 3.2 for before, after in pairs]
     resolution = resolution_of([value * 3.2 for pair in pairs for value in pair])
     assert signed_rank(densities, resolution=resolution).p_value == signed_rank(counts).p_value
-    assert paired_shift(densities).estimate == pytest.approx(3.2 * (paired_shift(counts).estimate or 0), abs=1e-9)
+    assert paired_shift(densities, resolution=resolution).estimate == pytest.approx(
+        3.2 * (paired_shift(counts).estimate or 0), abs=1e-9
+    )
 
 
 @given(st.lists(SMALL, min_size=1, max_size=20), st.integers(1, 1000))
@@ -115,7 +117,7 @@ def test_swapping_groups_or_moving_both_leaves_p(first: list[int], second: list[
 
 @given(st.lists(SMALL, min_size=6, max_size=20), st.integers(-9, 9))
 def test_a_shift_moves_with_the_values_and_lies_in_its_interval(differences: list[int], by: int) -> None:
-    shift, moved = paired_shift(differences), paired_shift([d + by for d in differences])
+    shift, moved = (paired_shift([d + more for d in differences], zeros="pratt") for more in (0, by))
     assert None not in (shift.estimate, shift.low, shift.high)
     assert shift.low <= shift.estimate <= shift.high  # type: ignore[operator]
     assert moved.estimate == shift.estimate + by  # type: ignore[operator]
