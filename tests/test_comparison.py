@@ -8,6 +8,7 @@ import pytest
 from command_line import mvd
 from small_study import PROTOCOL, ROWS, copy_of, write_protocol
 
+from mvd.cli.compared import number
 from mvd.comparison import compare_study, compare_table
 from mvd.corrections import decide
 from mvd.counting import assign
@@ -164,6 +165,23 @@ def test_options_that_do_not_go_together_are_refused(arguments: list[str], sente
     outcome = mvd("compare", *arguments)
     assert outcome.status == 2
     assert sentence in outcome.err
+
+
+def test_one_timepoint_is_a_table_and_nothing_to_compare(tmp_path: Path) -> None:
+    table = tmp_path / "counts.csv"
+    table.write_text("patient,timepoint,count,area_mm2\na,pre,17,0.3125\n", encoding="utf-8")
+    outcome = mvd("compare", "--table", table, "--out", tmp_path / "out")
+    assert outcome.status == 0
+    assert "There is only one timepoint, and nothing to compare." in outcome.out
+    assert plain(tmp_path / "out")["comparisons"] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(52.8, "52.8"), (160.0, "160"), (-0.04, "0"), (0.0, "0"), (16.0, "+16"), (-3.2, "-3.2"), (None, "–")],
+)
+def test_densities_are_shown_as_papers_give_them(value: float | None, text: str) -> None:
+    assert number(value, sign="+" if text.startswith("+") or text == "0" else "") == text
 
 
 def test_names_from_outside_are_shown_as_text(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ class Shift:
 
 
 NO_SHIFT = Shift(None, None, None, None)
+NOTHING_MOVED = Shift(0.0, None, None, None)
+"""Where all values are the same: an interval without width would claim to know what two patients cannot tell."""
 
 
 def paired_shift(
@@ -44,17 +46,16 @@ def paired_shift(
     Parameters
     ----------
     zeros
-        As in the test: 'wilcoxon' leaves pairs without a difference out, as R does, 'pratt' takes them. Where no pair
-        differs, the shift is zero.
+        As in the test: 'wilcoxon' leaves pairs without a difference out, as R does, 'pratt' takes them.
     resolution
         Differences closer to zero than this are zero; by default 1e-9 of the largest.
     """
     given = numbers(differences)
     differ = np.abs(given) > (resolution_of(given) if resolution is None else resolution)
-    used = given[differ] if zeros == "wilcoxon" and differ.any() else given
+    if not differ.any():
+        return NOTHING_MOVED if len(given) else NO_SHIFT
+    used = given[differ] if zeros == "wilcoxon" else given
     n = len(used)
-    if n == 0:
-        return NO_SHIFT
     means = np.sort(np.concatenate([(used[place:] + used[place]) / 2 for place in range(n)]))
     if n <= MAX_EXACT_PAIRS:
         return _between(means, sign_distribution(np.arange(1, n + 1)), confidence)
@@ -68,6 +69,8 @@ def shift_between(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.
     if not m or not n:
         return NO_SHIFT
     apart = np.sort((x[:, None] - y).ravel())
+    if np.ptp(np.r_[x, y]) <= resolution_of(x, y):
+        return NOTHING_MOVED
     small, size = min(m, n), m + n
     if small * size**3 / 2 <= MAX_EXACT_WORK:
         chance = sum_distribution(np.arange(1, size + 1), small)
