@@ -100,6 +100,15 @@ def test_a_specimen_without_a_result_stays_in_with_the_reason(study: Path) -> No
     assert counts_of(study)["p1_pre"][0] is not None
 
 
+def test_specimens_that_were_measured_by_different_protocols_are_not_compared(study: Path) -> None:
+    path = study / "results" / "p1_post.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["tables"]["specimen"]["protocol"] = "another"
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(MvdError, match=r"p1_post: measured by another protocol \(another\) than the other specimens"):
+        compare_study(study)
+
+
 def test_a_study_that_was_not_measured_or_reviewed_is_refused(study: Path) -> None:
     with pytest.raises(MvdError, match=r"holds no reviews; review the study with mvd review"):
         compare_study(study, counts="mean")

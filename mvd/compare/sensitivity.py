@@ -72,7 +72,11 @@ def _by_group(
 
 
 def _terms(fitted: FittedTerms) -> tuple[ModelTerm, ...]:
-    return tuple(ModelTerm(one.name, one.ratio, one.low, one.high, one.p_value) for one in fitted.terms)
+    """To six digits: the last bits of an iteration are not the same on every machine."""
+    return tuple(
+        ModelTerm(one.name, *(float(f"{value:.6g}") for value in (one.ratio, one.low, one.high, one.p_value)))
+        for one in fitted.terms
+    )
 
 
 def design_power(
