@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,6 +60,7 @@ def compare_study(study: str | Path | Study, *, counts: str | None = None) -> Co
         raise StoreError(f"{study.folder / RESULTS_FOLDER} holds no result of this study; measure it with mvd run")
     reviews = _reviews(study, [one.specimen for one in listed])
     names = _observers(plan, tuple(reviews), study.folder / REVIEWS_FOLDER)
+    _refuse_mixed(_taken(listed, reviews, names))
     row: Callable[[_Listed], CountRow] = (
         partial(_program_row, reviews=reviews)
         if plan.counts == "program"
@@ -229,6 +230,27 @@ def _finished(reviews: Reviews, observer: str, specimen: str) -> SpecimenRow | N
 
 def _without(one: _Listed, source: str, reason: str, reviewed: bool) -> CountRow:
     return CountRow(one.patient, one.timepoint, one.specimen, None, None, None, one.response, source, reviewed, reason)
+
+
+def _taken(listed: Iterable[_Listed], reviews: Reviews, names: Sequence[str]) -> Iterator[SpecimenRow]:
+    """The rows that counts are taken from."""
+    for one in listed:
+        rows = [_finished(reviews, name, one.specimen) for name in names] if names else [one.measured]
+        yield from (row for row in rows if row is not None and row.mvd_per_mm2 is not None)
+
+
+def _refuse_mixed(rows: Iterable[SpecimenRow]) -> None:
+    """StoreError where specimens were measured by different protocols: a change could then be the protocol's."""
+    found: dict[str | None, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.protocol, []).append(row.specimen)
+    if len(found) > 1:
+        *_, fewest = sorted(found, key=lambda digest: -len(found[digest]))
+        names = ", ".join(dict.fromkeys(found[fewest]))
+        raise StoreError(
+            f"{names}: measured by another protocol ({fewest}) than the other specimens, so that the counts cannot be "
+            "compared; measure them again with mvd run, and review anew what was reviewed"
+        )
 
 
 def _source(plan: ComparisonPlan, names: Iterable[str]) -> str:

@@ -29,17 +29,18 @@ for (name in names(signed)) {
   cat(sprintf("    (\"%s\", %g, %.12g, %.12g),\n", name, w$statistic, w$p.value, pratt))
 }
 
-cat("Hodges-Lehmann of pairs: name, estimate, low, high. Ends from qsignrank, as wilcox.test takes them without ties\n")
+cat("Hodges-Lehmann of pairs that differ: name, estimate, low, high; ends as wilcox.test takes them without ties\n")
 for (name in names(signed)) {
   d <- signed[[name]]
-  n <- length(d)
-  means <- sort(outer(d, d, "+")[!lower.tri(diag(n))] / 2)
-  k <- max(qsignrank(0.025, n), 1)
-  if (sum(duplicated(abs(d))) == 0 && all(d != 0) && n > 1) {
-    w <- suppressWarnings(wilcox.test(d, conf.int = TRUE, exact = TRUE))
-    stopifnot(abs(c(means[k], means[n * (n + 1) / 2 + 1 - k]) - w$conf.int) < 1e-9, abs(median(means) - w$estimate) < 1e-9)
+  d <- d[d != 0]
+  means <- sort(outer(d, d, "+")[!lower.tri(diag(length(d)))] / 2)
+  k <- max(qsignrank(0.025, length(d)), 1)
+  ends <- c(means[k], rev(means)[k])
+  if (sum(duplicated(abs(d))) == 0 && length(d) > 1) {
+    for (w in list(wilcox.test(d, conf.int = TRUE, exact = TRUE), wilcox.exact(d, conf.int = TRUE, exact = TRUE)))
+      stopifnot(abs(ends - w$conf.int) < 1e-9, abs(median(means) - w$estimate) < 1e-9)
   }
-  cat(sprintf("    (\"%s\", %.12g, %.12g, %.12g),\n", name, median(means), means[k], means[n * (n + 1) / 2 + 1 - k]))
+  cat(sprintf("    (\"%s\", %.12g, %.12g, %.12g),\n", name, median(means), ends[1], ends[2]))
 }
 
 groups <- list(
@@ -64,17 +65,17 @@ for (name in names(groups)) {
   }
   cat(sprintf("    (\"%s\", %g, %.12g),\n", name, w$statistic, w$p.value))
 }
-cat("Hodges-Lehmann between groups: name, estimate, low, high\n")
+cat("Hodges-Lehmann between groups: name, estimate, low, high; ends as wilcox.test takes them without ties\n")
 for (name in names(groups)) {
   x <- groups[[name]][[1]]; y <- groups[[name]][[2]]
-  m <- length(x); n <- length(y)
   apart <- sort(outer(x, y, "-"))
-  k <- max(qwilcox(0.025, m, n), 1)
-  if (sum(duplicated(c(x, y))) == 0 && m > 1) {
-    w <- wilcox.test(x, y, conf.int = TRUE, exact = TRUE)
-    stopifnot(abs(c(apart[k], apart[m * n + 1 - k]) - w$conf.int) < 1e-9, abs(median(apart) - w$estimate) < 1e-9)
+  k <- max(qwilcox(0.025, length(x), length(y)), 1)
+  ends <- c(apart[k], rev(apart)[k])
+  if (sum(duplicated(c(x, y))) == 0 && length(x) > 1) {
+    for (w in list(wilcox.test(x, y, conf.int = TRUE, exact = TRUE), wilcox.exact(x, y, conf.int = TRUE, exact = TRUE)))
+      stopifnot(abs(ends - w$conf.int) < 1e-9, abs(median(apart) - w$estimate) < 1e-9)
   }
-  cat(sprintf("    (\"%s\", %.12g, %.12g, %.12g),\n", name, median(apart), apart[k], apart[m * n + 1 - k]))
+  cat(sprintf("    (\"%s\", %.12g, %.12g, %.12g),\n", name, median(apart), ends[1], ends[2]))
 }
 
 tables <- list(

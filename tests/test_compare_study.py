@@ -139,8 +139,10 @@ def test_the_shift_is_of_the_group_that_is_named_first() -> None:
 
 
 def test_counts_over_one_area_are_compared_as_counts_and_others_as_densities() -> None:
-    """52.8 - 16.0 and 36.8 - 0 are the same eleven and a half vessels; over another area they are not."""
-    rows = [*visits("a", 5, 16.5), *visits("b", 0, 11.5), *visits("c", 20, 13)]
+    """The same eleven and a half vessels more, by whatever densities; over another area they are not."""
+    assert 16.5 * 3.2 - 5 * 3.2 == 11.5 * 3.2
+    assert 12.5 * 3.2 - 1 * 3.2 != 11.5 * 3.2  # in floating point
+    rows = [*visits("a", 5, 16.5), *visits("b", 1, 12.5), *visits("c", 20, 13)]
     same = compared(*rows).comparisons[0]
     assert "ties: midranks" in same.method
     assert "on counts over equal areas (0.3125 mm²)" in same.method
@@ -152,6 +154,7 @@ def test_counts_over_one_area_are_compared_as_counts_and_others_as_densities() -
     assert noted.estimate == pytest.approx(same.estimate)
     other = compared(*rows[:-1], row("c", "3mo", 13, area_mm2=0.25, mvd_per_mm2=52.0)).comparisons[0]
     assert "on densities" in other.method
+    assert other.estimate == 24.6  # of 36.8, 36.8 and 52 - 64
 
 
 def test_numbers_have_no_floating_point_dust() -> None:

@@ -8,6 +8,7 @@ import pytest
 from command_line import mvd
 from small_study import PROTOCOL, ROWS, copy_of, write_protocol
 
+from mvd.cli.compared import number
 from mvd.comparison import compare_study, compare_table
 from mvd.corrections import decide
 from mvd.counting import assign
@@ -99,6 +100,15 @@ def test_a_specimen_without_a_result_stays_in_with_the_reason(study: Path) -> No
     assert counts_of(study)["p1_pre"][0] is not None
 
 
+def test_specimens_that_were_measured_by_different_protocols_are_not_compared(study: Path) -> None:
+    path = study / "results" / "p1_post.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["tables"]["specimen"]["protocol"] = "another"
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(MvdError, match=r"p1_post: measured by another protocol \(another\) than the other specimens"):
+        compare_study(study)
+
+
 def test_a_study_that_was_not_measured_or_reviewed_is_refused(study: Path) -> None:
     with pytest.raises(MvdError, match=r"holds no reviews; review the study with mvd review"):
         compare_study(study, counts="mean")
@@ -164,6 +174,23 @@ def test_options_that_do_not_go_together_are_refused(arguments: list[str], sente
     outcome = mvd("compare", *arguments)
     assert outcome.status == 2
     assert sentence in outcome.err
+
+
+def test_one_timepoint_is_a_table_and_nothing_to_compare(tmp_path: Path) -> None:
+    table = tmp_path / "counts.csv"
+    table.write_text("patient,timepoint,count,area_mm2\na,pre,17,0.3125\n", encoding="utf-8")
+    outcome = mvd("compare", "--table", table, "--out", tmp_path / "out")
+    assert outcome.status == 0
+    assert "There is only one timepoint, and nothing to compare." in outcome.out
+    assert plain(tmp_path / "out")["comparisons"] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(52.8, "52.8"), (160.0, "160"), (-0.04, "0"), (0.0, "0"), (16.0, "+16"), (-3.2, "-3.2"), (None, "–")],
+)
+def test_densities_are_shown_as_papers_give_them(value: float | None, text: str) -> None:
+    assert number(value, sign="+" if text.startswith("+") or text == "0" else "") == text
 
 
 def test_names_from_outside_are_shown_as_text(tmp_path: Path) -> None:

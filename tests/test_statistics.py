@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
@@ -86,7 +86,9 @@ def test_a_density_gives_the_p_of_its_counts(pairs: list[tuple[int, int]]) -> No
     densities = [after * 3.2 - before * 3.2 for before, after in pairs]
     resolution = resolution_of([value * 3.2 for pair in pairs for value in pair])
     assert signed_rank(densities, resolution=resolution).p_value == signed_rank(counts).p_value
-    assert paired_shift(densities).estimate == pytest.approx(3.2 * (paired_shift(counts).estimate or 0), abs=1e-9)
+    assert paired_shift(densities, resolution=resolution).estimate == pytest.approx(
+        3.2 * (paired_shift(counts).estimate or 0), abs=1e-9
+    )
 
 
 @given(st.lists(SMALL, min_size=1, max_size=20), st.integers(1, 1000))
@@ -115,7 +117,8 @@ def test_swapping_groups_or_moving_both_leaves_p(first: list[int], second: list[
 
 @given(st.lists(SMALL, min_size=6, max_size=20), st.integers(-9, 9))
 def test_a_shift_moves_with_the_values_and_lies_in_its_interval(differences: list[int], by: int) -> None:
-    shift, moved = paired_shift(differences), paired_shift([d + by for d in differences])
+    assume(any(differences) and any(d + by for d in differences))
+    shift, moved = (paired_shift([d + more for d in differences], zeros="pratt") for more in (0, by))
     assert None not in (shift.estimate, shift.low, shift.high)
     assert shift.low <= shift.estimate <= shift.high  # type: ignore[operator]
     assert moved.estimate == shift.estimate + by  # type: ignore[operator]
@@ -164,6 +167,11 @@ def test_an_empty_group_gives_no_p_but_a_reason() -> None:
     assert friedman(np.zeros((0, 3))).p_value is None
     assert friedman(np.full((4, 3), 7.0)).p_value is None
     assert spread([]).median is None
+
+
+def test_values_that_are_all_the_same_have_a_shift_of_zero_and_no_interval() -> None:
+    for shift in (paired_shift([0.0] * 7), paired_shift([0.0] * 7, zeros="pratt"), shift_between([4, 4, 4], [4, 4])):
+        assert (shift.estimate, shift.low, shift.high, shift.confidence) == (0.0, None, None, None)
 
 
 def test_what_so_few_cannot_show_is_said() -> None:

@@ -27,6 +27,8 @@ def print_comparisons(found: Comparisons) -> None:
     console.print(_timepoints(found), "")
     if found.comparisons:
         console.print(_tests(found.comparisons), "")
+    else:
+        console.print("There is only one timepoint, and nothing to compare.")
     for line in _lines(found):
         console.print(*_wrapped(line, console.width), sep="\n")
 
@@ -129,8 +131,8 @@ def number(value: float | None, *, decimals: int | None = None, sign: str = "") 
         return _ABSENT
     if decimals is not None:
         return f"{value:{sign}.{decimals}f}"
-    text = f"{value:{sign}.1f}"
-    return text.removesuffix(".0")
+    rounded = round(value, 1) + 0.0  # no negative zero
+    return f"{rounded:{sign if rounded else ''}.1f}".removesuffix(".0")
 
 
 def p_text(p: float | None) -> str:

@@ -72,7 +72,11 @@ def _by_group(
 
 
 def _terms(fitted: FittedTerms) -> tuple[ModelTerm, ...]:
-    return tuple(ModelTerm(one.name, one.ratio, one.low, one.high, one.p_value) for one in fitted.terms)
+    """To six digits: the last bits of an iteration are not the same on every machine."""
+    return tuple(
+        ModelTerm(one.name, *(float(f"{value:.6g}") for value in (one.ratio, one.low, one.high, one.p_value)))
+        for one in fitted.terms
+    )
 
 
 def design_power(
@@ -115,7 +119,7 @@ def _sd(differences: Sequence[float | None]) -> float | None:
 def _said(one: Comparison, found: float | None, sd: float | None, levels: tuple[float, float], who: str) -> Power:
     alpha, power = levels
     if sd is None or sd == 0:
-        return Power(one.name, one.n, None, None, f"{one.n} {who} show no spread of differences to go by")
+        return Power(one.name, one.n, None, None, f"no spread of differences to go by ({one.n} {who})")
     if one.n > MAX_PATIENTS:
         return Power(one.name, one.n, None, None, f"not computed for more than {MAX_PATIENTS} patients")
     if found is None:

@@ -78,12 +78,13 @@ def paired(patients: Patients, post: str, pre: str, plan: ComparisonPlan) -> Com
     pairs = [(post_value(patients, name, post), patients.value(name, pre)) for name in patients.names]
     complete = [(after, before) for after, before in pairs if after is not None and before is not None]
     differences = [after - before for after, before in complete]
-    test = signed_rank(differences, zeros=plan.zeros, resolution=resolution_of(complete))
-    shift = paired_shift(differences, confidence=plan.confidence)
+    step = resolution_of(complete)
+    test = signed_rank(differences, zeros=plan.zeros, resolution=step)
+    shift = paired_shift(differences, confidence=plan.confidence, zeros=plan.zeros, resolution=step)
     low, high, unit = shift.low, shift.high, patients.unit
     notes = [test.note, interval_note(shift.confidence, plan.confidence)]
-    if test.p_value is not None and test.zeros and test.p_value <= 1 - plan.confidence and _holds_zero(low, high):
-        notes.append("the interval is of all pairs, the test of those that differ")
+    if test.p_value is not None and test.zeros and plan.zeros == "wilcoxon":
+        notes.append(f"shift and interval, as the test, are of the {test.n - test.zeros} pairs that differ")
     return Comparison(
         name=f"{post} vs {pre}",
         n=test.n,
@@ -147,7 +148,3 @@ def scaled(value: float | None, unit: float) -> float | None:
 
 def joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
-
-
-def _holds_zero(low: float | None, high: float | None) -> bool:
-    return low is not None and high is not None and low <= 0 <= high

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from mvd.statistics.ranks import Numbers, Ranks, doubled_midranks, has_ties, numbers, resolution_of
 
-MAX_EXACT_STATES = 3_000_000
-"""Rank totals times orders held at once: 150 patients at three timepoints, 30 at four stay below (3 s)."""
+MAX_EXACT_STATES = 1_000_000
+"""Rank totals times orders held at once: 100 patients at three timepoints, 20 at four stay below (a second)."""
 
 DRAWS = 100_000
 """Where exactness would take too long: the standard error of p = 0.05 is then 0.0007."""
