@@ -14,7 +14,7 @@ from paired_example import AREA_MM2, OTHER, PATIENTS, RESPONDER, evidence, examp
 from PIL import Image
 
 from mvd.paired_report import CountedField, Evidence
-from mvd.paired_report.figures import draw_figures
+from mvd.paired_report.figures import FIGURE_NAMES, draw_figures
 from mvd.paired_report.figures.boxes import box_plot
 from mvd.paired_report.figures.fields import dispersion, field_spread
 from mvd.paired_report.figures.slopes import slope_plot
@@ -36,7 +36,7 @@ def words(svg: bytes) -> list[str]:
 
 
 def test_there_are_four(drawn):
-    assert list(drawn) == ["slopes", "waterfall", "boxes", "fields"]
+    assert tuple(drawn) == FIGURE_NAMES
 
 
 def test_the_same_input_gives_the_same_bytes(drawn):

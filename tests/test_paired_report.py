@@ -395,9 +395,11 @@ def test_the_same_input_gives_the_same_bytes():
 def test_an_earlier_report_leaves_nothing_behind(tmp_path):
     comparisons = example()
     write_report(tmp_path, comparisons, evidence=evidence(comparisons))
+    (tmp_path / "figures" / "mine.svg").touch()
     write_report(tmp_path, comparisons)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == FILES - {"fields.csv", "vessels.csv", "figures/fields.svg", "figures/fields.png"}
+    gone = {"fields.csv", "vessels.csv", "figures/fields.svg", "figures/fields.png"}
+    assert left == FILES - gone | {"figures/mine.svg"}
 
 
 @pytest.mark.parametrize("name", ["specimens.csv", "fields.csv"])

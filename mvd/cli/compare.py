@@ -61,9 +61,10 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
     from mvd.store.atomic import refuse_early  # noqa: PLC0415
 
     folder = _folder(study, table=table, out=out, protocol=protocol)
-    if pseudonymise and study is not None and out is None:
+    coded = pseudonymise or key is not None
+    if coded and study is not None and out is None:
         folder = folder.with_name(f"{folder.name}-coded")  # beside what names patients there is no place for codes
-    kept = (key or key_beside(folder)) if pseudonymise or key else None
+    kept = (key or key_beside(folder)) if coded else None
     refuse_early(folder)
     found, evidence = _found(study, table=table, counts=counts, protocol=protocol)
     # The day of the writer: what a reader of the page calls that day.

@@ -12,7 +12,7 @@ from mvd.compare.model import Comparisons
 from mvd.compare.plain import as_plain
 from mvd.errors import StoreError
 from mvd.paired_report.evidence import Evidence
-from mvd.paired_report.figures import draw_figures
+from mvd.paired_report.figures import FIGURE_NAMES, draw_figures
 from mvd.paired_report.keys import read_or_make_pseudonyms, write_key
 from mvd.paired_report.limitations import limitations
 from mvd.paired_report.methods import methods_text, results_text
@@ -139,7 +139,7 @@ def _refuse_beside(out: Path, key: Path) -> None:
 
 def _remove_older(out: Path, contents: Mapping[str, bytes]) -> None:
     """Take away what an earlier report wrote and this one does not; the folder then holds one report."""
-    figures = [f"{FIGURES}/{path.name}" for path in (out / FIGURES).glob("*.*") if path.suffix in (".svg", ".png")]
+    figures = [f"{FIGURES}/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png")]
     for name in {*TIDY, *figures} - set(contents):
         with contextlib.suppress(OSError):  # an empty table of a study without images harms nobody
             (out / name).unlink(missing_ok=True)

@@ -10,7 +10,10 @@ from mvd.paired_report.figures.slopes import slope_plot
 from mvd.paired_report.figures.style import Drawn
 from mvd.paired_report.figures.waterfall import waterfall
 
-__all__ = ["Drawn", "draw_figures"]
+__all__ = ["FIGURE_NAMES", "Drawn", "draw_figures"]
+
+FIGURE_NAMES = ("slopes", "waterfall", "boxes", "fields")
+"""Of the files, whether there is something to draw or not."""
 
 
 def draw_figures(comparisons: Comparisons, evidence: Evidence) -> tuple[Drawn, ...]:
