@@ -365,6 +365,27 @@ def test_a_name_is_never_markup(name):
     assert not set(page.text) & set("\x00\x1b\u202e")
 
 
+@pytest.mark.parametrize("what", ["title", "source", "response", "timepoint", "reason", "note"])
+def test_no_other_text_is_markup_either(what):
+    harm, comparisons = '"><script>x</script>', example()
+    rows = comparisons.rows
+    changed = {
+        "title": example(title=harm),
+        "source": example(source=harm),
+        "response": example(rows=tuple(replace(row, response=harm) for row in rows)),
+        "timepoint": example(
+            rows=tuple(replace(row, timepoint=harm) for row in rows),
+            timepoints=(harm, *TIMEPOINTS[1:]),
+            summaries=tuple(replace(one, timepoint=harm) for one in comparisons.summaries),
+        ),
+        "reason": example(left_out=((harm, harm),), unreviewed=(harm,)),
+        "note": example(comparisons=tuple(replace(one, note=harm, name=harm) for one in comparisons.comparisons)),
+    }[what]
+    page = Text(page_of(changed))
+    assert page.elements.count("script") == 1
+    assert harm in page.text
+
+
 def test_text_is_escaped_wherever_it_is_put():
     assert tag("p", "<b>", title='"&') == '<p title="&quot;&amp;">&lt;b&gt;</p>'
     assert joined("<", Html("<br>"), ["&", None]) == "&lt;<br>&amp;"

@@ -165,6 +165,17 @@ def test_a_name_in_a_sentence_is_found_where_a_name_would_stand(name, text, code
     assert found.rows[0].reason == coded.format(*[known.patients[name]] * 3)
 
 
+def test_of_two_names_that_begin_alike_the_longer_one_is_found():
+    rows = [
+        CountRow(name, "pre", None, None, None, None, None, "table", True, "Muster 2 is lost, Muster is not")
+        for name in ("Muster", "Muster 2")
+    ]
+    made = compare_counts(rows, timepoints=("pre", "3mo"), plan=ComparisonPlan(), title="t", source="s")
+    coded, _, known = pseudonymised(made, Evidence(), NONE_YET)
+    told = f"{known.patients['Muster 2']} is lost, {known.patients['Muster']} is not"
+    assert {row.reason for row in coded.rows} == {told}
+
+
 def test_the_same_key_gives_the_same_codes_and_another_key_others():
     first = NONE_YET.with_names(patients=["anna", "bert"], specimens=["anna"])
     again = Pseudonyms(KEY, {}, {}).with_names(patients=["bert", "carla", "anna"], specimens=[])
@@ -264,6 +275,11 @@ def test_a_report_with_codes_does_not_lie_beside_files_with_names(tmp_path):
     with pytest.raises(StoreError, match=r"holds agreement\.csv, which may name patients"):
         write_report(tmp_path, example(NAMES), key=tmp_path.parent / "key.json")
     assert [path.name for path in tmp_path.iterdir()] == ["agreement.csv"]
+    (tmp_path / "agreement.csv").unlink()
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "Mustermann0.png").touch()
+    with pytest.raises(StoreError, match=r"holds figures/Mustermann0\.png"):
+        write_report(tmp_path, example(NAMES), key=tmp_path.parent / "key.json")
 
 
 def test_the_strip_with_the_name_is_cut_off_every_picture(named):

@@ -26,6 +26,7 @@ from mvd.version import program_version
 PAGE, WORKBOOK, NUMBERS = "paired.html", "paired.xlsx", "paired.json"
 FIGURES = "figures"
 TIDY = ("specimens.csv", "pairs.csv", "fields.csv", "vessels.csv")
+_FIGURE_FILES = frozenset(f"{FIGURES}/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png"))
 _OWN = frozenset({PAGE, WORKBOOK, NUMBERS, *TIDY, FIGURES})
 """What a folder of a report holds."""
 
@@ -124,7 +125,8 @@ def _refuse_others(out: Path, *, alone: bool) -> None:
     if there & set(TIDY) and PAGE not in there:
         name = min(there & set(TIDY))
         raise StoreError(f"{out} holds a {name} that no report wrote, and it stays as it is; name another folder")
-    if alone and (others := there - _OWN):
+    drawn = {f"{FIGURES}/{path.name}" for path in (out / FIGURES).glob("*")}
+    if alone and (others := (there - _OWN) | (drawn - _FIGURE_FILES)):
         raise StoreError(
             f"{out} holds {min(others)}, which may name patients and would lie beside their codes; name another folder "
             "for the report with codes"
@@ -139,7 +141,6 @@ def _refuse_beside(out: Path, key: Path) -> None:
 
 def _remove_older(out: Path, contents: Mapping[str, bytes]) -> None:
     """Take away what an earlier report wrote and this one does not; the folder then holds one report."""
-    figures = [f"{FIGURES}/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png")]
-    for name in {*TIDY, *figures} - set(contents):
+    for name in {*TIDY, *_FIGURE_FILES} - set(contents):
         with contextlib.suppress(OSError):  # an empty table of a study without images harms nobody
             (out / name).unlink(missing_ok=True)
