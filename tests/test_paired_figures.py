@@ -79,8 +79,13 @@ def test_hatched_and_full_bars_differ_in_grey(drawn):
     grey = np.asarray(Image.open(io.BytesIO(drawn["waterfall"].png)).convert("L"), float)
     full = (grey > 80) & (grey < 115)  # #0072b2 is 95
     assert full.mean() > 0.02
-    hatched = (grey > 125) & (grey < 150)  # #d55e00 is 127 on white
-    assert hatched.mean() > 0.001
+    pattern = ElementTree.fromstring(drawn["waterfall"].svg).find(f".//{SVG}pattern")
+    assert pattern is not None
+    filled = f"fill: url(#{pattern.get('id')})"
+    bars = [
+        one for one in example().changes if one.response == OTHER and one.difference and one.timepoint in ("3mo", "6mo")
+    ]
+    assert drawn["waterfall"].svg.decode().count(filled) == len(bars) + 1  # and once in the legend
 
 
 def test_the_slope_plot_has_a_line_for_every_patient_who_has_two_timepoints(drawn):

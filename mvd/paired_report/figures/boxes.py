@@ -20,6 +20,8 @@ from mvd.paired_report.figures.style import (
 from mvd.paired_report.words import density, span
 
 _BOX_WIDTH = 0.32
+_MARKS_HIGH = 42
+"""Points of this size that fit below each other on the axis."""
 _POINTS_FROM = 0.42
 """How far right of the box its points begin."""
 
@@ -46,7 +48,7 @@ def box_plot(comparisons: Comparisons) -> Drawn | None:
         for x, summary in enumerate(summaries):
             rows = [r for r in comparisons.rows if r.timepoint == summary.timepoint and r.mvd_per_mm2 is not None]
             values = [row.mvd_per_mm2 or 0.0 for row in rows]
-            for row, y, aside in zip(rows, values, beside(values, nearest=max(tops) / 60), strict=True):
+            for row, y, aside in zip(rows, values, beside(values, nearest=max(tops) / _MARKS_HIGH), strict=True):
                 look = found[row.response or NO_RESPONSE]
                 axes.plot([x + _POINTS_FROM + aside], [y], linestyle="none", **marks(look))
         ticks = [f"{shortened(summary.timepoint)}\nn = {summary.n}" for summary in summaries]

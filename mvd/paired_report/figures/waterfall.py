@@ -14,6 +14,7 @@ from mvd.paired_report.figures.style import (
     canvas,
     legend,
     looks,
+    marks,
     rendered,
     shortened,
 )
@@ -68,7 +69,7 @@ def _panel(axes: Axes, changes: list[PatientChange], found: dict[str, Look]) -> 
         look = found[one.response or NO_RESPONSE]
         axes.bar(x, one.difference or 0.0, width=0.8, **bars(look))
         if not one.difference:
-            axes.plot([x], [0.0], marker=look.marker, color=look.colour, clip_on=False)
+            axes.plot([x], [0.0], linestyle="none", clip_on=False, **marks(look))
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.spines["bottom"].set_visible(False)
     axes.set_ylabel("change [vessels/mm²]")
