@@ -56,8 +56,7 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
     from datetime import date  # noqa: PLC0415
 
     from mvd.cli.compared import print_comparisons  # noqa: PLC0415
-    from mvd.comparison import PAIRED_FILE  # noqa: PLC0415
-    from mvd.paired_report import key_beside, write_report  # noqa: PLC0415
+    from mvd.paired_report import NUMBERS, key_beside, write_report  # noqa: PLC0415
     from mvd.store.atomic import refuse_early  # noqa: PLC0415
 
     folder = _folder(study, table=table, out=out, protocol=protocol)
@@ -73,7 +72,7 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
     if kept is not None:
         typer.echo(f"wrote {kept}, which leads from the codes to the names: keep it apart")
     typer.echo(f"wrote {written[0]}, with its tables and figures")
-    typer.echo(f"wrote {folder / PAIRED_FILE}")
+    typer.echo(f"wrote {folder / NUMBERS}")
 
 
 def _folder(study: Path | None, *, table: Path | None, out: Path | None, protocol: Path | None) -> Path:

@@ -15,9 +15,10 @@ from mvd.paired_report.evidence import (
 from mvd.paired_report.gather import Folders, read_evidence
 from mvd.paired_report.keys import Pseudonyms, read_or_make_pseudonyms, write_key
 from mvd.paired_report.renaming import pseudonymised
-from mvd.paired_report.writing import key_beside, write_report
+from mvd.paired_report.writing import NUMBERS, key_beside, write_report
 
 __all__ = [
+    "NUMBERS",
     "CountedField",
     "Evidence",
     "FieldPicture",

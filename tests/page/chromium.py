@@ -47,12 +47,17 @@ class Page:
         self._number = 0
         self._session: str | None = None
         self._held = b""
-        self.requests: list[str] = []
+        self._asked: dict[str, str] = {}
         self.complaints: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+
+    @property
+    def requests(self) -> list[str]:
+        """Every address that the page asked for; not those that its own policy stopped, which are complaints."""
+        return list(self._asked.values())
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command and its answer."""
@@ -73,7 +78,7 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Load a file and wait until it and its pictures are there."""
-        self.requests.clear()
+        self._asked.clear()
         self.complaints.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
         until = time.monotonic() + _PATIENCE_S
@@ -122,7 +127,9 @@ class Page:
         said = heard.get("params", {})
         match heard.get("method"):
             case "Network.requestWillBeSent":
-                self.requests.append(said["request"]["url"])
+                self._asked[said["requestId"]] = said["request"]["url"]
+            case "Network.loadingFailed" if said.get("blockedReason") == "csp":  # it never left the page
+                self._asked.pop(said["requestId"], None)
             case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded":
                 self.complaints.append(json.dumps(said)[:400])
 

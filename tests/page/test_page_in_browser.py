@@ -72,13 +72,18 @@ def test_it_opens_without_a_complaint_and_asks_for_nothing_but_itself(page, stud
 def test_what_would_be_loaded_from_elsewhere_is_refused_and_seen(browser, study, tmp_path):
     """That the test above can fail: the page's policy stops an address, and the browser says so."""
     text = study.read_text(encoding="utf-8")
-    for harm in ('<img src="https://example.org/x.png">', "<script>document.title = 'ran'</script>"):
+    for harm in (
+        '<img src="https://example.org/x.png">',
+        "<script>document.title = 'ran'</script>",
+        '<iframe src="https://example.org"></iframe>',
+    ):
         changed = tmp_path / "changed.html"
         changed.write_text(text.replace("<main>", f"<main>{harm}"), encoding="utf-8")
         browser.open(changed)
         assert any("Content Security Policy" in complaint for complaint in browser.complaints), harm
         assert browser.value("document.title") != "ran"
-    assert not any(address.startswith("https") for address in browser.requests)
+        browser.value("new Promise((done) => setTimeout(() => done(1), 200))")  # until it is told what was stopped
+        assert not any(address.startswith("https") for address in browser.requests), harm
 
 
 def test_names_that_look_like_code_are_shown_and_never_run(page):
