@@ -59,7 +59,8 @@ class Asking:
     def finish(self) -> None:
         """Finish the specimen; fields that nobody looked at are asked about."""
         code = self._desk.session.reading.code if self._desk.session.reading else ""
-        unseen = [name for name in self._desk.session.review.fields if (code, name) not in self._desk.seen]
+        fields_of = self._desk.session.review.fields.items()
+        unseen = [name for name, one in fields_of if (code, one.field.rect) not in self._desk.seen]
         if not unseen:
             self._finish()
             return

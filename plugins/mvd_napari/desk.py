@@ -62,6 +62,8 @@ def open_desk(napari_viewer: napari.Viewer) -> QWidget:
 
 def _desk(viewer: Any, session: Session) -> Desk:
     viewer.theme = LIGHT
+    for layer in viewer.layers:  # another slide, or an earlier desk's marks, would lie over the section
+        layer.visible = False
     desk = Desk(viewer, session)
     desk.panel.destroyed.connect(desk.close)
     clear_away(viewer)

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from mvd.errors import MvdError
-from mvd.geometry import Ring
+from mvd.geometry import Rect, Ring
 from mvd.reading import Reading
 from mvd.vessels import Reason
 from mvd_napari import deciding
@@ -22,6 +22,7 @@ from mvd_napari.moments import moments
 from mvd_napari.panel import Panel, Pressed
 from mvd_napari.relocating import Relocating
 from mvd_napari.session import Mode, Session
+from mvd_napari.sight import loop
 from mvd_napari.wording import STATUS_SIGNS
 from mvd_napari.workers import Prepared, Workers, prepare
 
@@ -52,8 +53,8 @@ class Desk:
         self.keyboard = Keyboard(self.press, self.canvas.native, viewer.window._qt_window)
         self.relocating, self.asking = Relocating(self), Asking(self)
         self.marks = self.outlines = True
-        self.seen: set[tuple[str, str]] = set()
-        """Fields that were looked at, by reading."""
+        self.seen: set[tuple[str, Rect]] = set()
+        """Where fields were looked at, by reading: one that is placed anew was not."""
         self._wanted: str | None = None
         self._acts: dict[Action, Callable[[], None]] = {
             Action.NEXT_FIELD: lambda: self.step_field(1),
@@ -170,7 +171,7 @@ class Desk:
         rect, reading = self.session.rect, self.session.reading
         if rect is not None and reading is not None:
             self.canvas.go_to(rect)
-            self.seen.add((reading.code, str(self.session.field)))
+            self.seen.add((reading.code, rect))
 
     def next_doubtful(self) -> None:
         before = self.session.field
@@ -187,10 +188,15 @@ class Desk:
 
     # Keys and buttons
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the panel is on the screen. A desk whose panel was closed decides nothing: another may be open."""
+        return self.panel.isVisible()
+
     def press(self, key: str) -> bool:
         """A key; whether it is one of the desk's."""
         action = action_of(key)
-        if action is None:
+        if action is None or not self.is_seen:
             return False
         question = self.panel.question
         if question.is_open:
@@ -268,7 +274,7 @@ class Desk:
     # The mouse
 
     def click(self, x_um: float, y_um: float, held: frozenset[str]) -> None:
-        if not self._question_away():
+        if not self.is_seen or not self._question_away():
             return
         if self.session.mode is Mode.PLACE:
             self.attempt(lambda: self.relocating.put_down(x_um, y_um))
@@ -280,7 +286,7 @@ class Desk:
 
     def menu(self, x_um: float, y_um: float) -> None:
         """Everything that can be done with the object there."""
-        if not self._question_away():
+        if not self.is_seen or not self._question_away():
             return
         self.hover(x_um, y_um)
         if self.session.pointed is not None and self.session.pointed not in self.session.chosen:
@@ -307,6 +313,8 @@ class Desk:
     def stroke(self, ring: Ring) -> None:
         """A line or an outline was drawn."""
         mode, target = self.session.mode, self.session.target
+        if mode is not Mode.LINE:
+            ring = loop(ring)
         if mode is Mode.INVOLVED:
             self.attempt(lambda: self.relocating.drawn(ring))
             return
@@ -363,7 +371,9 @@ class Desk:
     def complain(self, error: MvdError) -> None:
         """What was refused and why, without a name that may not be shown."""
         said = self.session.blinds.over(str(error))
-        self.panel.show_note(said[:1].upper() + said[1:] + ".", wrong=True)
+        first = said.split(" ", 1)[0].strip("'")
+        is_name = any(first in (one.code, one.specimen) for one in self.session.readings)
+        self.panel.show_note((said if is_name else said[:1].upper() + said[1:]) + ".", wrong=True)
 
     def close(self) -> None:
         """Let go of the viewer; every decision is on the disk already."""
