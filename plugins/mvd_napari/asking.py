@@ -44,6 +44,15 @@ class Asking:
             line="",
         )
 
+    def reveal(self) -> None:
+        """Show what the program found; there is no way back to a count of one's own."""
+        counts = ", ".join(str(field.count) for field in self._desk.session.tally.fields)
+        self._desk.ask(
+            f"You counted {counts} in the fields. Show what the program found? It cannot be hidden again.",
+            lambda _: self._desk.attempt(lambda: deciding.reveal(self._desk.session)),
+            answers=("Show it",),
+        )
+
     def unblind(self) -> None:
         self._desk.ask(
             "Why are the names to be shown? It stays in the log, and cannot be undone.",

@@ -74,7 +74,7 @@ class Desk:
             Action.REPLACE_FIELD: self.relocating.replace,
             Action.LEAVE_OUT: self.asking.leave_out,
             Action.INVOLVED: self.relocating.begin_involved,
-            Action.REVEAL: lambda: deciding.reveal(self.session),
+            Action.REVEAL: self.asking.reveal,
             Action.UNBLIND: self.asking.unblind,
             Action.FINISH: self.asking.finish,
             Action.REOPEN: lambda: deciding.reopen(self.session),

@@ -16,9 +16,10 @@ pytest.importorskip("napari")
 
 from mvd_napari import deciding
 from mvd_napari.session import Session
-from observer_hands import HELD, KEY, TIMES, hands_on, protocol_with, wait_for
+from observer_hands import BUTTON, HELD, KEY, TIMES, hands_on, protocol_with, wait_for
 from on_screen import settle
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ def test_unaided_no_machine_count_is_shown_before_it_is_asked_for(viewer: napari
         assert hands.session.tally.count == 1
         assert hands.log() == [What.HIDE, What.BEGIN, What.ADD]
         hands.press(KEY.Key_V)
+        question = hands.desk.panel.question
+        assert "You counted 1, 0, 0, 0 in the fields." in question.text.text()
+        assert hands.log()[-1] is What.ADD
+        QTest.mouseClick(question.buttons[0], BUTTON.LeftButton)
+        settle()
         assert hands.log()[-1] is What.REVEAL
         assert len(hands.session.near()) > 1
 
