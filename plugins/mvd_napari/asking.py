@@ -63,7 +63,7 @@ class Asking:
     def _unblind(self, why: str) -> None:
         self._desk.session.unblind(why)
         self._desk.workers.forget(but=set())  # what was prepared does not know of it
-        self._desk.show_title()
+        self._desk.specimens.show_title()
 
     def finish(self) -> None:
         """Finish the specimen; fields that nobody looked at are asked about."""
@@ -87,4 +87,4 @@ class Asking:
         if following is None:
             self._desk.note("All specimens are finished. Thank you.")
         else:
-            self._desk.open_reading(following)
+            self._desk.specimens.open(following)

@@ -68,7 +68,7 @@ def _desk(viewer: Any, session: Session) -> Desk:
     desk.panel.destroyed.connect(desk.close)
     clear_away(viewer)
     viewer.canvas.overlays.scale_bar.visible = True
-    QTimer.singleShot(0, desk.begin)
+    QTimer.singleShot(0, desk.specimens.begin)
     return desk
 
 

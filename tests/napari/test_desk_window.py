@@ -112,6 +112,21 @@ def test_a_specimen_that_cannot_be_opened_does_not_stand_in_the_way(hands: Hands
     assert hands.log() == [What.BEGIN, What.ADD]
 
 
+def test_a_fault_of_the_program_while_it_opens_a_specimen_is_said(
+    hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of paper")
+
+    hands.desk.workers.forget(but=set())
+    monkeypatch.setattr("mvd_napari.specimens.prepare", broken)
+    hands.press(KEY.Key_N)
+    wait_for(lambda: "smith_followup cannot be opened" in hands.desk.panel.note.text(), "the fault")
+    assert "out of paper" in hands.desk.panel.note.text()
+    hands.click(hands.bare())
+    assert hands.log() == [What.BEGIN, What.ADD]
+
+
 def _never() -> Prepared:
     raise AssertionError("it is prepared already")
 
