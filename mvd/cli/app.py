@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mvd.cli.audit import audit
+from mvd.cli.compare import compare
 from mvd.cli.qupath import export_reviews, import_reviews
 from mvd.cli.recount import recount
 from mvd.cli.review import review
@@ -227,6 +228,7 @@ def phantom(
 app.command()(review)
 app.command()(recount)
 app.command()(audit)
+app.command()(compare)
 app.command("export")(export_reviews)
 app.command("import")(import_reviews)
 app.command()(train)
