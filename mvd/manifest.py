@@ -100,7 +100,7 @@ def read_manifest(study: Path, protocol: Protocol) -> Manifest:
     ManifestError
         The file is missing, empty or not UTF-8, has no rows, or its header has missing, double or unknown columns.
     """
-    text = _text(study / MANIFEST_FILE)
+    text = csv_text(study / MANIFEST_FILE, missing="mvd init writes an example")
     rows, problems = _rows(text)
     seen = _Seen()
     specimens = []
@@ -131,11 +131,23 @@ def example_manifest() -> str:
     return "".join(f"# {line}\n" for line in lines) + ",".join(COLUMNS) + "\n"
 
 
-def _text(path: Path) -> str:
+def csv_text(path: Path, *, missing: str) -> str:
+    """The text of a table that a user wrote.
+
+    Parameters
+    ----------
+    missing
+        What to do where there is no such file, for the error's sentence.
+
+    Raises
+    ------
+    ManifestError
+        There is none, it cannot be read, or it is not UTF-8 text.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise ManifestError(f"{path} does not exist; mvd init writes an example") from error
+        raise ManifestError(f"{path} does not exist; {missing}") from error
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
     try:
@@ -143,15 +155,15 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ManifestError(
-            f"{MANIFEST_FILE} is not UTF-8 text (line {line}); in Excel save it as 'CSV UTF-8 (comma delimited)'"
+            f"{path.name} is not UTF-8 text (line {line}); in Excel save it as 'CSV UTF-8 (comma delimited)'"
         ) from error
     if "\0" in text:
-        raise ManifestError(f"{MANIFEST_FILE} holds zero bytes and is not UTF-8 text; save it as CSV in UTF-8")
+        raise ManifestError(f"{path.name} holds zero bytes and is not UTF-8 text; save it as CSV in UTF-8")
     return text
 
 
 def _rows(text: str) -> tuple[list[_Row], list[Problem]]:
-    delimiter, records = _records(text)
+    delimiter, records = csv_records(text, where=MANIFEST_FILE)
     header = next(records, None)
     if header is None:
         raise ManifestError(f"{MANIFEST_FILE} is empty; its first row must name the columns {', '.join(COLUMNS)}")
@@ -174,8 +186,11 @@ def _rows(text: str) -> tuple[list[_Row], list[Problem]]:
     return rows, problems
 
 
-def _records(text: str) -> tuple[str, Iterator[tuple[int, list[str]]]]:
-    """The delimiter, and each row that is neither empty nor a comment with the line it starts on."""
+def csv_records(text: str, *, where: str) -> tuple[str, Iterator[tuple[int, list[str]]]]:
+    """The delimiter, and each row that is neither empty nor a comment with the line it starts on.
+
+    Going through them raises ManifestError at quotes that do not close.
+    """
     delimiter, lines = "", []  # (line number, line)
     within_quotes = False
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
@@ -196,7 +211,7 @@ def _records(text: str) -> tuple[str, Iterator[tuple[int, list[str]]]]:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                raise ManifestError(f"{MANIFEST_FILE} row {at}: {error}; check the quotes") from error
+                raise ManifestError(f"{where} row {at}: {error}; check the quotes") from error
             if cells is None:
                 return
             cells = [unicodedata.normalize("NFC", cell).strip() for cell in cells]
@@ -264,12 +279,17 @@ def _um_per_px(row: _Row) -> float | str | None:
     cell = row.cells["um_per_px"]
     if not cell:
         return None
-    point = cell.replace(",", ".") if row.decimal_comma and _DECIMAL_COMMA.fullmatch(cell) else cell
-    value = float(point) if _NUMBER.fullmatch(point) else math.nan
+    value = csv_number(cell, decimal_comma=row.decimal_comma)
     low, high = CALIBRATION_RANGE_UM_PER_PX
     if low <= value <= high:
         return value
     return f"um_per_px '{cell}' cannot be a pixel size in µm; give a number between {low:g} and {high:g} such as 0.25"
+
+
+def csv_number(cell: str, *, decimal_comma: bool) -> float:
+    """A number as people write it, NaN for what is none; with a comma where commas do not separate the cells."""
+    point = cell.replace(",", ".") if decimal_comma and _DECIMAL_COMMA.fullmatch(cell) else cell
+    return float(point) if _NUMBER.fullmatch(point) else math.nan
 
 
 def _path(study: Path, cell: str) -> Path | str | None:

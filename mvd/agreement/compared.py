@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
 from typing import Literal
@@ -131,18 +131,18 @@ _Reads = dict[tuple[str, str], FieldRead]
 def _compared(readers: Sequence[Reader]) -> Iterator[tuple[Kind, tuple[Reader, ...]]]:
     """Who is compared with whom."""
     first = [reader for reader in readers if reader.read == "first"]
-    unaided = [reader for reader in readers if reader.read == "unaided"]
-    for group in (first, unaided):
+    for unaided in (False, True):
+        group = [reader for reader in first if reader.unaided is unaided]
         yield from (("observers", pair) for pair in combinations(group, 2))
         if len(group) > 2:
             yield "observers", tuple(group)
     if PROGRAM in readers:
-        yield from (("program", (PROGRAM, reader)) for reader in (*first, *unaided))
+        yield from (("program", (PROGRAM, reader)) for reader in first)
     for reader in first:
-        if (second := Reader(reader.observer, "second")) in readers:
+        if (second := replace(reader, read="second")) in readers:
             yield "repeat", (second, reader)
     for reader in first:
-        if (alone := Reader(reader.observer, "unaided")) in unaided:
+        if not reader.unaided and (alone := replace(reader, unaided=True)) in first:
             yield "aid", (reader, alone)
 
 

@@ -8,9 +8,7 @@ from typing import Literal
 from mvd.agreement.objects import Marked
 from mvd.geometry import Rect
 
-Read = Literal["program", "first", "unaided", "second"]
-"""`first` is an observer's count as it stands; `unaided` is the one before they saw what the program found; `second` is
-another read of the same specimen by the same observer."""
+Read = Literal["program", "first", "second"]
 
 SAME_PLACE_UM = 0.01
 """Corners of two observers' fields that differ by less are one field: results and logs hold them to 0.001 µm."""
@@ -23,16 +21,20 @@ class Reader:
     observer: str
     """Empty for the program."""
     read: Read
+    """The first of a specimen, or a second one by the same observer."""
+    unaided: bool = False
+    """Whether it is the count at the moment when the observer was shown what the program found."""
+
+    @property
+    def name(self) -> str:
+        """Who, whichever read it is."""
+        return self.observer + ", unaided" * self.unaided if self.observer else "program"
 
     @property
     def title(self) -> str:
         """As tables and figures name it."""
-        if self.read == "program":
-            return "program"
-        return self.observer if self.read == "first" else f"{self.observer}, {self.read}{_NOUN[self.read]}"
+        return self.name + ", second read" * (self.read == "second")
 
-
-_NOUN = {"second": " read", "unaided": ""}
 
 PROGRAM = Reader("", "program")
 

@@ -19,7 +19,11 @@ class Variation:
     left_out: int
     """Subjects in which every reader counted 0: they have no coefficient of variation."""
     cv: Estimate
-    """A fraction: 0.1 is 10 %."""
+    """A fraction: 0.1 is 10 %. Where counts are small and one of them is 0, that alone makes it large."""
+    sd: float | None
+    """Within-subject standard deviation, of all subjects; in the unit of the counts. None without subjects."""
+    mean: float | None
+    """Of all counts."""
 
 
 def within_subject_variation(ratings: NDArray[np.float64], *, confidence: float = CONFIDENCE) -> Variation:
@@ -35,17 +39,23 @@ def within_subject_variation(ratings: NDArray[np.float64], *, confidence: float 
         (subjects, readers), complete, none below 0.
     """
     counted = ratings[ratings.mean(axis=1) > 0] if ratings.size else ratings
-    left_out = len(ratings) - len(counted)
-    if len(counted) < 2 or ratings.shape[1] < 2:
-        return Variation(len(counted), left_out, untold("fewer than two subjects with a count above 0"))
+    n, left_out = len(counted), len(ratings) - len(counted)
+    if not len(ratings) or ratings.shape[1] < 2:
+        return Variation(n, left_out, untold("no subject was counted by two readers"), None, None)
+    sd, overall = math.sqrt(float(ratings.var(axis=1, ddof=1).mean())), float(ratings.mean())
+    return Variation(n, left_out, _coefficient(counted, confidence), sd, overall)
+
+
+def _coefficient(counted: NDArray[np.float64], confidence: float) -> Estimate:
+    n = len(counted)
+    if n < 2:
+        return untold("fewer than two subjects with a count above 0")
     squares = counted.var(axis=1, ddof=1) / counted.mean(axis=1) ** 2
     mean = float(squares.mean())
-    value = math.sqrt(mean)
+    value, spread = math.sqrt(mean), math.sqrt(float(squares.var(ddof=1)))
     if value <= SAME:
-        return Variation(len(counted), left_out, Estimate(0.0, None, None, "no two counts of a subject differ"))
-    spread = math.sqrt(float(squares.var(ddof=1)))
+        return Estimate(0.0, None, None, "no two counts of a subject differ")
     if spread <= SAME * mean:
-        return Variation(len(counted), left_out, Estimate(value, None, None, "all subjects vary alike"))
-    half = t_quantile(len(counted) - 1, (1 + confidence) / 2) * spread / math.sqrt(len(counted))
-    interval = math.sqrt(max(mean - half, 0.0)), math.sqrt(mean + half)
-    return Variation(len(counted), left_out, Estimate(value, *interval))
+        return Estimate(value, None, None, "all subjects vary alike")
+    half = t_quantile(n - 1, (1 + confidence) / 2) * spread / math.sqrt(n)
+    return Estimate(value, math.sqrt(max(mean - half, 0.0)), math.sqrt(mean + half))
