@@ -19,7 +19,9 @@ from mvd.agreement.compared import Point
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS, _PANEL_IN = 3, (3.3, 3.1)
+_COLUMNS, _PANEL_IN, _AXES_IN = 3, (3.3, 3.1), (2.3, 2.3)
+_LEFT_IN, _BELOW_IN = 0.55, 0.5
+"""Of a panel's axes, where their numbers and words stand. Fixed: laying out by content takes four times as long."""
 _DPI = 150
 _INK, _BAR, _MARK = "#111111", "#555555", "#1f4e79"
 """The mark's blue prints as a dark grey."""
@@ -35,6 +37,8 @@ _STYLE: Any = {
     "axes.titlesize": 9,
     "axes.linewidth": 0.8,
 }
+_LINE = 0.045
+"""Height of a line of numbers beside an axis, as a share of it: a second number nearer than this is left out."""
 _NARROW = 10.0
 """Highest over lowest ratio of an axis up to which every step of it can be labelled."""
 
@@ -66,24 +70,23 @@ def _figure(name: str, pairs: Sequence[Pair], draw: Draw, caption: str) -> Itera
     from matplotlib import rc_context  # noqa: PLC0415  (half a second that only figures need)
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
-    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
     columns = min(_COLUMNS, len(pairs))
     rows = math.ceil(len(pairs) / columns)
     text = textwrap.fill(caption, 55 * columns)
-    width, height, foot = _PANEL_IN[0] * columns, _PANEL_IN[1] * rows, 0.16 * (text.count("\n") + 1) + 0.1
+    foot = 0.16 * (text.count("\n") + 1) + 0.1
+    width, height = _PANEL_IN[0] * columns, _PANEL_IN[1] * rows + foot
     with rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a name in a script without letters
-        above_foot = ConstrainedLayoutEngine(rect=(0, foot / (height + foot), 1, height / (height + foot)))
-        figure = Figure(figsize=(width, height + foot), layout=above_foot)
+        figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, pair in zip(grid, pairs, strict=False):
-            axes.set_title(_short(pair.title, 48))
+        for number, pair in enumerate(pairs):
+            x = _PANEL_IN[0] * (number % columns) + _LEFT_IN
+            y = height - _PANEL_IN[1] * (number // columns + 1) + _BELOW_IN
+            axes = figure.add_axes((x / width, y / height, _AXES_IN[0] / width, _AXES_IN[1] / height))
+            axes.set_title(_short(pair.title, 40))
             draw(axes, pair)
-        for axes in grid[len(pairs) :]:
-            axes.set_axis_off()
-        figure.text(0.08 / width, 0.06 / (height + foot), text, fontsize=7, va="bottom")
+        figure.text(0.1 / width, 0.08 / height, text, fontsize=7, va="bottom")
         metadata = {"Title": name, "Description": caption}
         for kind, extra in (("svg", {"Date": None}), ("png", {"Software": None})):
             data = io.BytesIO()
@@ -151,21 +154,24 @@ def _limits(axes: Axes, found: BlandAltman, *, decimals: int) -> None:
     left, right = axes.get_xlim()
     axes.set_xlim(left, right + 0.12 * (right - left))  # room for the bars
     axes.axhline(0.0 if found.scale == "difference" else 1.0, color=_INK, linestyle=":", linewidth=0.8, zorder=1)
-    for estimate, style, place in ((found.lower, "--", 0.94), (found.bias, "-", 0.97), (found.upper, "--", 0.94)):
+    for estimate, style, place in ((found.bias, "-", 0.97), (found.lower, "--", 0.94), (found.upper, "--", 0.94)):
         if estimate.value is None:
             continue
         axes.axhline(estimate.value, color=_INK, linestyle=style, linewidth=1.0, zorder=2)
         if estimate.low is not None and estimate.high is not None:
-            ends = (estimate.low, estimate.high)
-            across = axes.get_yaxis_transform()
+            across, ends = axes.get_yaxis_transform(), (estimate.low, estimate.high)
             axes.plot((place, place), ends, color=_BAR, linewidth=1.2, marker="_", transform=across, zorder=2)
-        axes.annotate(
-            _number(estimate.value, decimals),
-            (1.01, estimate.value),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=7,
-        )
+    named: list[float] = []
+    for value in (found.bias.value, found.lower.value, found.upper.value):
+        if value is not None and all(abs(_height(axes, value) - other) > _LINE for other in named):
+            named.append(_height(axes, value))
+            axes.text(1.01, named[-1], _number(value, decimals), transform=axes.transAxes, va="center", fontsize=7)
+
+
+def _height(axes: Axes, value: float) -> float:
+    """Where a value is on the vertical axis: 0 at its foot, 1 at its top."""
+    x, _ = axes.get_xlim()
+    return float(axes.transAxes.inverted().transform(axes.transData.transform((x, value)))[1])
 
 
 def _number(value: float, decimals: int) -> str:
