@@ -98,7 +98,9 @@ def _agreement(of: _MeanSquares, value: float, level: float) -> tuple[float, flo
     # Satterthwaite's degrees of freedom; both terms multiplied by 1 - ICC, so that an ICC of 1 divides nothing by 0.
     a, b = k * value / n * of.columns, (1 - value + k * value * (n - 1) / n) * of.error
     spread = a**2 / (k - 1) + b**2 / ((n - 1) * (k - 1))
-    freedom = (a + b) ** 2 / spread if spread > 0 else math.nan
+    if abs(a + b) <= SAME * (abs(a) + abs(b)):  # no degrees of freedom are left
+        return math.nan, math.nan
+    freedom = (a + b) ** 2 / spread
     upper, lower = _f_quantile(n - 1, freedom, level), _f_quantile(freedom, n - 1, level)
     others = k * of.columns + (k * n - k - n) * of.error
     low = n * (of.rows - upper * of.error) / (upper * others + n * of.rows)
