@@ -87,8 +87,8 @@ def _figure(name: str, pairs: Sequence[Pair], draw: Draw, caption: str) -> Itera
             axes.set_title(_short(pair.title, 40))
             draw(axes, pair)
         figure.text(0.1 / width, 0.08 / height, text, fontsize=7, va="bottom")
-        metadata = {"Title": name, "Description": caption}
-        for kind, extra in (("svg", {"Date": None}), ("png", {"Software": None})):
+        metadata = {"Title": name, "Description": caption, "Creator": "mvd"}
+        for kind, extra in (("svg", {"Date": None}), ("png", {"Creator": None, "Software": "mvd"})):
             data = io.BytesIO()
             figure.savefig(data, format=kind, dpi=_DPI, metadata={**metadata, **extra})
             yield f"{name}.{kind}", data.getvalue()

@@ -234,7 +234,7 @@ def _cells(name: str, estimate: Estimate | None) -> dict[str, float | None]:
 
 def _notes(pair: Pair) -> Iterator[str]:
     """Why a figure or an interval is missing, and what to know."""
-    told = {"ICC": pair.icc_21, "consistency": pair.icc_31, "CV": pair.variation.cv}
+    told = {"ICC(2,1)": pair.icc_21, "ICC(3,1)": pair.icc_31, "CV": pair.variation.cv}
     told |= {found.scale: found.bias for found in (pair.difference, pair.ratio) if found}
     yield from (f"{name}: {estimate.note}" for name, estimate in told.items() if estimate.note)
     if pair.note:
