@@ -3,8 +3,8 @@
     python benchmarks/observers.py out/observers
 
 Each observer knows the truth of the simulated sections and errs at a rate of their own: so often they take what is no
-vessel for one, and so often they miss one. They read blinded, a quarter of the specimens twice. The picture
-agreement_differences_fields.png is that of docs/agreement.md.
+vessel for one, and so often they miss one. They read blinded, a quarter of the specimens twice. `--picture` writes that
+of docs/agreement.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import shapely
+from PIL import Image
 from shapely import affinity
 
 from mvd.cli import main as mvd
@@ -53,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder for the study; must not exist")
     parser.add_argument("--results", type=Path, help="results of the sample study, to save the measuring")
+    parser.add_argument("--picture", type=Path, help="file for a picture of the differences, in few colours")
     chosen = parser.parse_args()
     shutil.copytree(SPECIMENS, chosen.out)
     if chosen.results:
@@ -63,6 +65,9 @@ def main() -> None:
         for reading in readings(chosen.out, observer.name):
             read(chosen.out, reading, observer)
     mvd(["agree", str(chosen.out)])
+    if chosen.picture:
+        drawn = Image.open(chosen.out / "report" / "agreement_differences_fields.png")
+        drawn.convert("RGB").quantize(64).save(chosen.picture, optimize=True)
 
 
 def blind(study: Path) -> None:
