@@ -36,7 +36,7 @@ def test_a_name_is_only_a_name_in_tables(name: str, tmp_path: Path, monkeypatch:
 
 
 def test_a_name_is_only_a_name_in_figures() -> None:
-    name = "-->" + NAMES[4] + "$x$_^ 雪"
+    name = "$_^$-->" + NAMES[4] + "雪"
     drawn = [data.decode() for path, data in figures(agreement_of(named(name))) if path.endswith(".svg")]
     assert len(drawn) == 6
     for text in drawn:
