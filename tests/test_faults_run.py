@@ -102,10 +102,10 @@ def test_a_run_that_was_killed_in_the_middle_of_a_specimen_holds_nobody_up(
 ON_A_DISK = f"""
 import json, os, shutil, subprocess, sys
 from pathlib import Path
-study, options, later, kept = sys.argv[1:]
-results = Path(study, "results")
-def mount(*arguments):
-    subprocess.run(["mount", *arguments, str(results)], check=True, capture_output=True)
+study, options = sys.argv[1:]
+results, saved = Path(study, "results"), Path(study, "saved")
+def system(*command):
+    subprocess.run([*command, str(results)], check=True)
 def run():
     done = subprocess.run([sys.executable, "-c", {RUN!r}, study], capture_output=True, text=True)
     files = [path for path in results.rglob("*") if path.is_file()]
@@ -113,11 +113,12 @@ def run():
     temporary = [path.name for path in files if path.suffix == ".tmp"]
     return dict(status=done.returncode, out=done.stdout, err=done.stderr, records=records, temporary=temporary)
 results.mkdir(exist_ok=True)
-mount("-t", "tmpfs", "-o", options, "tmpfs")
+system("mount", "-t", "tmpfs", "-o", options, "tmpfs")
 told = [run()]
-mount("-o", "remount," + later)
+shutil.copytree(results, saved)
+system("umount")
+shutil.copytree(saved, results, dirs_exist_ok=True)
 told.append(run())
-shutil.copytree(results, kept)
 print(json.dumps(told))
 """
 
@@ -132,15 +133,15 @@ class Told:
     temporary: list[str]
 
 
-def on_a_disk(study: Path, options: str, *, later: str) -> tuple[Told, Told]:
-    """A run on a disk as the options say, and another when the disk is as it should be."""
+def on_a_disk(study: Path, options: str) -> tuple[Told, Told]:
+    """A run on a disk as the options say, and another when what that left was moved to one as it should be."""
     alone = ["unshare", "--mount", *([] if IS_ROOT else ["--user", "--map-root-user"])]
     try:
         probe = [*alone, "mount", "-t", "tmpfs", "tmpfs", str(study)]
         subprocess.run(probe, check=True, capture_output=True, timeout=PATIENCE_S)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no disk can be mounted here: {error}")
-    command = [*alone, sys.executable, "-c", ON_A_DISK, str(study), options, later, str(study.parent / "kept")]
+    command = [*alone, sys.executable, "-c", ON_A_DISK, str(study), options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE_S)
     assert done.returncode == 0, done.stderr
     first, second = (Told(**one) for one in json.loads(done.stdout))
@@ -158,7 +159,7 @@ def on_a_disk(study: Path, options: str, *, later: str) -> tuple[Told, Told]:
 def test_a_full_disk_stops_the_run_and_a_larger_one_ends_it(
     study: Path, measured_study: Path, size_kb: int, finished: list[str]
 ) -> None:
-    full, freed = on_a_disk(study, f"size={size_kb}k", later="size=100m")
+    full, freed = on_a_disk(study, f"size={size_kb}k")
     assert (full.status, full.out) == (1, "")
     assert full.err.startswith(f"mvd: {study / 'results'}/")
     assert full.err.endswith("cannot be written: the disk is full; free some space and run again\n")
@@ -166,12 +167,12 @@ def test_a_full_disk_stops_the_run_and_a_larger_one_ends_it(
     assert (sorted(full.records), full.temporary) == (finished, [])
     assert (freed.status, freed.err, freed.temporary) == (0, "", [])
     assert {name: freed.records[name] for name in finished} == full.records  # not measured again
-    assert contents(study.parent / "kept") == contents(measured_study / "results")
+    assert contents(study / "results") == contents(measured_study / "results")
 
 
 def test_results_that_are_read_only_stop_the_run_before_anything_is_measured(study: Path, measured_study: Path) -> None:
     before = time.monotonic()
-    locked_away, freed = on_a_disk(study, "ro", later="rw")
+    locked_away, freed = on_a_disk(study, "ro")
     assert time.monotonic() - before < PATIENCE_S
     assert (locked_away.status, locked_away.out, locked_away.records) == (1, "", {})
     assert locked_away.err == (
@@ -179,7 +180,7 @@ def test_results_that_are_read_only_stop_the_run_before_anything_is_measured(stu
         "written to\n"
     )
     assert (freed.status, freed.err) == (0, "")
-    assert contents(study.parent / "kept") == contents(measured_study / "results")
+    assert contents(study / "results") == contents(measured_study / "results")
 
 
 @pytest.mark.skipif(IS_ROOT, reason="root may write everywhere")
