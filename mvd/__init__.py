@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mvd.compare import paired_differences as paired_differences
+    from mvd.comparison import compare_study as compare_study
+    from mvd.comparison import compare_table as compare_table
     from mvd.errors import MvdError as MvdError
     from mvd.phantom import PhantomSpec as PhantomSpec
     from mvd.phantom import make_phantom as make_phantom
@@ -32,6 +34,8 @@ _HOMES = {
     "MvdError": "mvd.errors",
     "PhantomSpec": "mvd.phantom",
     "Protocol": "mvd.protocol",
+    "compare_study": "mvd.comparison",
+    "compare_table": "mvd.comparison",
     "count_specimen": "mvd.pipeline",
     "find": "mvd.pipeline",
     "make_phantom": "mvd.phantom",
@@ -46,6 +50,8 @@ __all__ = [
     "PhantomSpec",
     "Protocol",
     "__version__",
+    "compare_study",
+    "compare_table",
     "count_specimen",
     "find",
     "make_phantom",

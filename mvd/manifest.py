@@ -1,24 +1,21 @@
 """The manifest, specimens.csv: which specimens a study has, one row each.
 
-Read as people save it: with or without a byte-order mark, separated by commas, semicolons or tabs, any line ends, cells
-in quotes, empty lines, and comment lines that start with #. What cannot be read at all raises; everything wrong within
-rows is gathered, so that one look shows all that is to be put right.
+Read as people save it (`mvd.delimited`). What cannot be read at all raises; everything wrong within rows is gathered,
+so that one look shows all that is to be put right.
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import math
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mvd.delimited import read_number, read_records, read_text
 from mvd.errors import ManifestError
 from mvd.geometry import CALIBRATION_RANGE_UM_PER_PX
 from mvd.protocol import Protocol
@@ -30,8 +27,6 @@ _LONGEST_NAME_BYTES = 200
 """File systems allow 255 bytes; the rest is for endings such as .geojson."""
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_DECIMAL_COMMA = re.compile(r"\d*,\d+")
 
 
 class Specimen(BaseModel):
@@ -100,7 +95,7 @@ def read_manifest(study: Path, protocol: Protocol) -> Manifest:
     ManifestError
         The file is missing, empty or not UTF-8, has no rows, or its header has missing, double or unknown columns.
     """
-    text = csv_text(study / MANIFEST_FILE, missing="mvd init writes an example")
+    text = read_text(study / MANIFEST_FILE, missing="mvd init writes an example")
     rows, problems = _rows(text)
     seen = _Seen()
     specimens = []
@@ -131,39 +126,8 @@ def example_manifest() -> str:
     return "".join(f"# {line}\n" for line in lines) + ",".join(COLUMNS) + "\n"
 
 
-def csv_text(path: Path, *, missing: str) -> str:
-    """The text of a table that a user wrote.
-
-    Parameters
-    ----------
-    missing
-        What to do where there is no such file, for the error's sentence.
-
-    Raises
-    ------
-    ManifestError
-        There is none, it cannot be read, or it is not UTF-8 text.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise ManifestError(f"{path} does not exist; {missing}") from error
-    except OSError as error:
-        raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ManifestError(
-            f"{path.name} is not UTF-8 text (line {line}); in Excel save it as 'CSV UTF-8 (comma delimited)'"
-        ) from error
-    if "\0" in text:
-        raise ManifestError(f"{path.name} holds zero bytes and is not UTF-8 text; save it as CSV in UTF-8")
-    return text
-
-
 def _rows(text: str) -> tuple[list[_Row], list[Problem]]:
-    delimiter, records = csv_records(text, where=MANIFEST_FILE)
+    delimiter, records = read_records(text, where=MANIFEST_FILE)
     header = next(records, None)
     if header is None:
         raise ManifestError(f"{MANIFEST_FILE} is empty; its first row must name the columns {', '.join(COLUMNS)}")
@@ -184,41 +148,6 @@ def _rows(text: str) -> tuple[list[_Row], list[Problem]]:
     if not rows and not problems:
         raise ManifestError(f"{MANIFEST_FILE} has a header but no rows; add one row for each specimen")
     return rows, problems
-
-
-def csv_records(text: str, *, where: str) -> tuple[str, Iterator[tuple[int, list[str]]]]:
-    """The delimiter, and each row that is neither empty nor a comment with the line it starts on.
-
-    Going through them raises ManifestError at quotes that do not close.
-    """
-    delimiter, lines = "", []  # (line number, line)
-    within_quotes = False
-    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if not within_quotes and (not line.strip() or line.lstrip().startswith(("#", '"#'))):
-            continue
-        if not delimiter and (named := re.fullmatch(r"sep=([,;\t])\s*", line)):  # Excel's own hint
-            delimiter = named.group(1)
-            continue
-        within_quotes ^= line.count('"') % 2 == 1
-        lines.append((number, line))
-    first = lines[0][1] if lines else ""
-    delimiter = delimiter or max(",;\t", key=first.count)
-
-    def parsed() -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True, skipinitialspace=True)
-        while True:
-            at = lines[min(reader.line_num, len(lines) - 1)][0] if lines else 1
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                raise ManifestError(f"{where} row {at}: {error}; check the quotes") from error
-            if cells is None:
-                return
-            cells = [unicodedata.normalize("NFC", cell).strip() for cell in cells]
-            if any(cells):
-                yield at, cells
-
-    return delimiter, parsed()
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -279,17 +208,12 @@ def _um_per_px(row: _Row) -> float | str | None:
     cell = row.cells["um_per_px"]
     if not cell:
         return None
-    value = csv_number(cell, decimal_comma=row.decimal_comma)
+    number = read_number(cell, decimal_comma=row.decimal_comma)
+    value = math.nan if number is None else number
     low, high = CALIBRATION_RANGE_UM_PER_PX
     if low <= value <= high:
         return value
     return f"um_per_px '{cell}' cannot be a pixel size in µm; give a number between {low:g} and {high:g} such as 0.25"
-
-
-def csv_number(cell: str, *, decimal_comma: bool) -> float:
-    """A number as people write it, NaN for what is none; with a comma where commas do not separate the cells."""
-    point = cell.replace(",", ".") if decimal_comma and _DECIMAL_COMMA.fullmatch(cell) else cell
-    return float(point) if _NUMBER.fullmatch(point) else math.nan
 
 
 def _path(study: Path, cell: str) -> Path | str | None:

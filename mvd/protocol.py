@@ -28,7 +28,7 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, strip
 Measure = Literal["density", "area", "chalkley"]
 """What vessels are measured by: their number, the area that they cover, points of a graticule on them."""
 
-NOT_MEASURING = ("title", "review")
+NOT_MEASURING = ("title", "review", "compare")
 """Parts of the protocol that change no number of the program's: with others, no result is out of date."""
 
 
@@ -199,6 +199,70 @@ class ReviewPlan(_Section):
     order_seed: int = Field(1, ge=0, le=2**32 - 1, description="seed of the random order; each observer has their own")
 
 
+class ComparisonPlan(_Section):
+    """How timepoints and response groups are compared; it changes nothing that the program measures."""
+
+    counts: str = Field(
+        "program",
+        description="whose counts are compared: 'program', 'observer:NAME' (one observer's), 'mean' (of all observers "
+        "who finished the specimen) or 'mean:NAME,NAME' (of these observers)",
+    )
+    post: Literal["earliest", "latest", "mean"] = Field(
+        "earliest",
+        description="the one value after treatment of a patient who has several: of the 'earliest' timepoint (which "
+        "most patients reach), of the 'latest', or the 'mean' of all",
+    )
+    zeros: Literal["wilcoxon", "pratt"] = Field(
+        "wilcoxon",
+        description="pairs without a difference in the signed-rank test: 'wilcoxon' drops them before ranking "
+        "(Wilcoxon 1945), 'pratt' ranks them and drops them then (Pratt 1959)",
+    )
+    pairwise: Literal["first", "all"] = Field(
+        "first",
+        description="timepoints that are tested in pairs, beside the Friedman test over all of them: each later one "
+        "against the 'first', or 'all' pairs; Holm's adjustment is over these tests",
+    )
+    confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="level of the confidence intervals of shifts and of the count model"
+    )
+    power: float = Field(
+        0.8, gt=0.5, lt=1, description="power at which the smallest change that the design could find is given"
+    )
+
+    @field_validator("counts")
+    @classmethod
+    def _says_whose(cls, counts: str) -> str:
+        kind, _, names = counts.partition(":")
+        observers = [" ".join(name.split()) for name in names.split(",")] if names else []
+        whose = f"{kind}:{','.join(observers)}" if observers else counts
+        singular = kind == "observer" and len(observers) == 1 and observers[0]
+        several = kind == "mean" and len(observers) > 1 and all(observers) and len(set(observers)) == len(observers)
+        if whose in ("program", "mean") or singular or several:
+            return whose
+        raise ValueError(
+            f"'{counts[:100]}' does not say whose counts; write 'program', 'observer:NAME', 'mean' or 'mean:NAME,NAME'"
+        )
+
+    def with_counts(self, counts: str) -> Self:
+        """The plan with other counts.
+
+        Raises
+        ------
+        ProtocolError
+            The text does not say whose.
+        """
+        try:
+            return self.model_validate({**self.model_dump(), "counts": counts})
+        except ValidationError as error:
+            raise ProtocolError("\n".join(faults(type(self), error))) from error
+
+    @property
+    def observers(self) -> tuple[str, ...]:
+        """Observers whom `counts` names; none for 'program', and for 'mean', which is of everybody."""
+        names = self.counts.partition(":")[2]
+        return tuple(names.split(",")) if names else ()
+
+
 class Protocol(_Section):
     """One study's choices. `digest` names them; two results with the same digest were made by the same choices."""
 
@@ -216,6 +280,7 @@ class Protocol(_Section):
     involved: InvolvedPlan = InvolvedPlan()
     counts: CountPlan = CountPlan()
     review: ReviewPlan = ReviewPlan()
+    compare: ComparisonPlan = ComparisonPlan()
 
     @field_validator("timepoints")
     @classmethod

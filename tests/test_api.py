@@ -15,6 +15,8 @@ EXPECTED = {
     "PhantomSpec",
     "Protocol",
     "__version__",
+    "compare_study",
+    "compare_table",
     "count_specimen",
     "find",
     "make_phantom",

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mvd.errors import ProtocolError
-from mvd.protocol import CountingRule, CountPlan, FieldPlan, InvolvedPlan, Protocol, ReviewPlan, SizeClass
+from mvd.protocol import (
+    ComparisonPlan,
+    CountingRule,
+    CountPlan,
+    FieldPlan,
+    InvolvedPlan,
+    Protocol,
+    ReviewPlan,
+    SizeClass,
+)
 
 OTHER = Protocol(
     title='A "quoted" study\twith a tab\nand a line',
@@ -26,6 +35,7 @@ OTHER = Protocol(
     involved=InvolvedPlan(default="suggest"),
     counts=CountPlan(confidence=0.9, measure="area", hotspot_density=False),
     review=ReviewPlan(blinded=True, first_read="unaided", repeat_share=0.25, order_seed=3),
+    compare=ComparisonPlan(counts="mean:anna,bert", post="latest", zeros="pratt", pairwise="all", confidence=0.9),
 )
 
 
@@ -102,6 +112,8 @@ def test_the_defaults_are_the_studys() -> None:
         ),
         ("[rule]\nsize_classes = [{name = 'a'}, {name = 'b'}]", "the last class, and no other, must be without limits"),
         ("[rule]\nsize_classes = [{name = 'a', min_wall_um = 1}, {name = 'a'}]", "a class is named twice"),
+        ("[compare]\ncounts = 'anna'", r"'compare\.counts': 'anna' does not say whose counts; write 'program', 'obs"),
+        ("[compare]\npost = 'last'", r"'compare\.post' is 'last'; expected 'earliest', 'latest' or 'mean'$"),
         ("[fields\nnumber = 5", "is not valid TOML: .*line 1"),
     ],
 )
@@ -126,18 +138,32 @@ def test_what_is_said_of_a_part_is_not_said_of_the_whole_again() -> None:
 def test_no_sentence_is_the_validators_own() -> None:
     wrong = "title = 1\ntimepoints = 'x'\n" + "".join(
         f"[{section}]\n" + "".join(f"{key} = []\n" for key in type(getattr(Protocol(), section)).model_fields)
-        for section in ("stain", "fields", "involved", "counts", "review")
+        for section in ("stain", "fields", "involved", "counts", "review", "compare")
     )
     with pytest.raises(ProtocolError) as caught:
         Protocol.from_toml(wrong)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 17
+    assert len(lines) == 23
     assert all("; expected " in line and "Input" not in line for line in lines)
 
 
 def test_a_protocol_is_frozen() -> None:
     with pytest.raises(ValidationError):
         Protocol().fields.number = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("counts", "kept", "observers"),
+    [
+        ("program", "program", ()),
+        ("mean", "mean", ()),
+        ("observer: Anna  B. ", "observer:Anna B.", ("Anna B.",)),
+        ("mean:anna, bert,carl", "mean:anna,bert,carl", ("anna", "bert", "carl")),
+    ],
+)
+def test_whose_counts_are_compared_is_one_choice(counts: str, kept: str, observers: tuple[str, ...]) -> None:
+    plan = ComparisonPlan(counts=counts)
+    assert (plan.counts, plan.observers) == (kept, observers)
 
 
 # The digest
@@ -151,6 +177,7 @@ def test_what_changes_no_measurement_does_not_change_the_digest() -> None:
     assert Protocol(title="another").digest == Protocol().digest
     plan = ReviewPlan(blinded=True, first_read="unaided", repeat_share=0.5, order_seed=7)
     assert Protocol(review=plan).digest == Protocol().digest
+    assert Protocol(compare=ComparisonPlan(counts="mean", zeros="pratt")).digest == Protocol().digest
 
 
 def test_a_whole_number_and_the_same_with_a_point_are_one_choice() -> None:

@@ -8,6 +8,7 @@ specimens.csv is: any separator, decimal commas, a byte-order mark, comments, qu
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from pathlib import Path
 from mvd.agree.gathered import Gathered
 from mvd.agreement import FieldRead, Reader
 from mvd.agreement.reads import PROGRAM, Read
+from mvd.delimited import read_number, read_records, read_text
 from mvd.errors import ManifestError
-from mvd.manifest import csv_number, csv_records, csv_text
 
 REQUIRED, OPTIONAL = ("specimen", "field", "observer", "count"), ("area_mm2", "read")
 COLUMNS = (*REQUIRED, *OPTIONAL)
@@ -36,8 +37,8 @@ def read_counts(path: Path) -> Gathered:
     ManifestError
         Everything that is wrong in it, one a line.
     """
-    text = csv_text(path, missing=f"make a table with the columns {', '.join(REQUIRED)}")
-    delimiter, records = csv_records(text, where=path.name)
+    text = read_text(path, missing=f"make a table with the columns {', '.join(REQUIRED)}")
+    delimiter, records = read_records(text, where=path.name)
     header = next(records, None)
     if header is None:
         raise ManifestError(f"{path.name} is empty; its first row must name the columns {', '.join(REQUIRED)}")
@@ -87,7 +88,9 @@ class _Row:
     decimal_comma: bool
 
     def number(self, column: str) -> float:
-        return csv_number(self.cells[column], decimal_comma=self.decimal_comma)
+        """NaN for what is none: it lies within no bounds."""
+        number = read_number(self.cells[column], decimal_comma=self.decimal_comma)
+        return math.nan if number is None else number
 
 
 def _row(cells: list[str], columns: Sequence[str], *, decimal_comma: bool) -> _Row:

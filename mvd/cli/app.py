@@ -11,6 +11,7 @@ import typer
 
 from mvd.cli.agree import agree
 from mvd.cli.audit import audit
+from mvd.cli.compare import compare
 from mvd.cli.qupath import export_reviews, import_reviews
 from mvd.cli.recount import recount
 from mvd.cli.review import review
@@ -228,6 +229,7 @@ def phantom(
 app.command()(review)
 app.command()(recount)
 app.command()(audit)
+app.command()(compare)
 app.command()(agree)
 app.command("export")(export_reviews)
 app.command("import")(import_reviews)

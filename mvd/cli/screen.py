@@ -136,11 +136,17 @@ def found_text(found: Found, paths: Sequence[Path]) -> str:
     return _aligned(lines)
 
 
-def print_study(study: Study, rows: Sequence[SpecimenRow], results: Path) -> None:
-    """The specimens, the changes, and where the results are."""
+def screen() -> Console:
+    """Where results are printed: what stands in them is text, whatever brackets it has."""
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, emoji=False, width=_PLAIN_WIDTH)
+    return console
+
+
+def print_study(study: Study, rows: Sequence[SpecimenRow], results: Path) -> None:
+    """The specimens, the changes, and where the results are."""
+    console = screen()
     console.print(_specimens(study, rows, read_table(FieldRow, results / "fields.csv") or ()))
     for line in _notes(study.protocol, rows):
         console.print(line)

@@ -1,0 +1,241 @@
+"""The paired comparison of a study, or of a table of counts: from files to paired.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mvd.compare import Comparisons, CountRow, ObserverCount, as_plain, compare_counts, mean_count
+from mvd.count_table import read_counts
+from mvd.errors import StoreError
+from mvd.protocol import ComparisonPlan, Protocol
+from mvd.recount import ReviewedSpecimen, recounted
+from mvd.review import observer_name, observers
+from mvd.store import SpecimenRow, read_result, write_whole
+from mvd.store.log import REVIEWS_FOLDER
+from mvd.study import RESULTS_FOLDER, Study, read_study
+from mvd.version import program_version
+
+PAIRED_FILE = "paired.json"
+REPORT_FOLDER = "report"
+"""Of a study: where its comparison lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One specimen of the manifest, and its row in the results, if it was measured."""
+
+    specimen: str
+    patient: str
+    timepoint: str
+    response: str | None
+    measured: SpecimenRow | None
+
+
+Reviews = Mapping[str, Mapping[str, ReviewedSpecimen]]
+"""By observer and specimen; also those that are not finished."""
+
+
+def compare_study(study: str | Path | Study, *, counts: str | None = None) -> Comparisons:
+    """Compare the specimens of a study that was measured.
+
+    Parameters
+    ----------
+    counts
+        Whose counts, in place of the protocol's `compare.counts`.
+
+    Raises
+    ------
+    MvdError
+        The study, its results or a review cannot be read, or there are no counts of those who are named.
+    """
+    if not isinstance(study, Study):
+        study = read_study(study)
+    plan = _plan(study.protocol, counts)
+    listed = _listed(study)
+    if all(one.measured is None for one in listed):
+        raise StoreError(f"{study.folder / RESULTS_FOLDER} holds no result of this study; measure it with mvd run")
+    reviews = _reviews(study, [one.specimen for one in listed])
+    names = _observers(plan, tuple(reviews), study.folder / REVIEWS_FOLDER)
+    row: Callable[[_Listed], CountRow] = (
+        partial(_program_row, reviews=reviews)
+        if plan.counts == "program"
+        else partial(_observers_row, reviews=reviews, names=names, everybody=bool(plan.observers))
+    )
+    return compare_counts(
+        [row(one) for one in listed],
+        timepoints=study.protocol.timepoints,
+        plan=plan,
+        title=study.protocol.title,
+        source=_source(plan, names),
+    )
+
+
+def compare_table(table: str | Path, *, protocol: Protocol | None = None, counts: str | None = None) -> Comparisons:
+    """Compare the counts of a table (`mvd.count_table`), without any image.
+
+    Parameters
+    ----------
+    protocol
+        Names and orders the timepoints and says how they are compared; without it, the defaults and the table's own
+        timepoints.
+    counts
+        Whose counts, in place of the protocol's `compare.counts`.
+
+    Raises
+    ------
+    MvdError
+        Everything that is wrong in the table, or there are no counts of those who are named.
+    """
+    path = Path(table)
+    plan = _plan(protocol or Protocol(), counts)
+    found = read_counts(path, plan=plan, timepoints=protocol.timepoints if protocol else None)
+    title = protocol.title if protocol else path.stem
+    return compare_counts(found.rows, timepoints=found.timepoints, plan=plan, title=title, source=found.source)
+
+
+def write_paired(folder: Path, found: Comparisons) -> Path:
+    """Write paired.json, the same bytes for the same counts.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
+    plain = as_plain(found, version=program_version())
+    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+    path = folder / PAIRED_FILE
+    write_whole(path, (text + "\n").encode())
+    return path
+
+
+def _plan(protocol: Protocol, counts: str | None) -> ComparisonPlan:
+    return protocol.compare if counts is None else protocol.compare.with_counts(counts)
+
+
+def _listed(study: Study) -> tuple[_Listed, ...]:
+    """The manifest's specimens in its order, then those with a problem in their row (an image that was moved away)."""
+    results = study.folder / RESULTS_FOLDER
+    listed = []
+    for one in study.manifest.specimens:
+        measured = _measured(results, one.specimen)
+        listed.append(_Listed(one.specimen, one.patient, one.timepoint, one.response, measured))
+    names = {one.specimen for one in listed}
+    for problem in study.manifest.problems:
+        if not problem.specimen or problem.specimen in names:
+            continue
+        names.add(problem.specimen)
+        if (measured := _measured(results, problem.specimen)) is not None:
+            listed.append(_Listed(problem.specimen, measured.patient, measured.timepoint, measured.response, measured))
+        elif problem.patient and problem.timepoint in study.protocol.timepoints:
+            listed.append(_Listed(problem.specimen, problem.patient, problem.timepoint, None, None))
+    return tuple(listed)
+
+
+def _measured(results: Path, specimen: str) -> SpecimenRow | None:
+    """The row of a result; from the result itself, for the table of all has rounded numbers."""
+    stored = read_result(results, specimen)
+    if stored is None:
+        return None
+    try:
+        return SpecimenRow(**stored["tables"]["specimen"])
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{results / specimen}.json has no usable tables ({error!r}); run again") from error
+
+
+def _reviews(study: Study, specimens: Sequence[str]) -> Reviews:
+    folder = study.folder / REVIEWS_FOLDER
+    found = {}
+    for name in observers(folder):
+        reviewed = recounted(study.folder / RESULTS_FOLDER, folder, observer=name, specimens=specimens)
+        found[name] = {one.row.specimen: one for one in reviewed}
+    return found
+
+
+def _observers(plan: ComparisonPlan, known: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Whose reviews are taken; none for the program's counts.
+
+    Raises
+    ------
+    StoreError
+        Somebody who is named has reviewed nothing, or nobody has.
+    """
+    if plan.counts == "program":
+        return ()
+    if not known:
+        raise StoreError(
+            f"{folder} holds no reviews; review the study with mvd review, or compare the program's counts"
+        )
+    wanted = tuple(observer_name(folder, name) for name in plan.observers) or tuple(sorted(known))
+    for name in wanted:
+        if name not in known:
+            raise StoreError(f"the observer '{name}' has reviewed nothing; those who have: {', '.join(sorted(known))}")
+    return wanted
+
+
+def _program_row(one: _Listed, *, reviews: Reviews) -> CountRow:
+    row = one.measured
+    reviewed = any(_finished(reviews, name, one.specimen) is not None for name in reviews)
+    if row is None or row.mvd_per_mm2 is None:
+        return _without(one, "program", row.reason or row.status if row else "not measured yet; run mvd run", reviewed)
+    return CountRow(
+        one.patient,
+        one.timepoint,
+        one.specimen,
+        row.count,
+        row.area_mm2,
+        row.mvd_per_mm2,
+        one.response,
+        "program",
+        reviewed,
+    )
+
+
+def _observers_row(one: _Listed, *, reviews: Reviews, names: Sequence[str], everybody: bool) -> CountRow:
+    """The mean of those who finished the specimen; where `everybody` must have, none if one has not."""
+    counts, absent = [], []
+    for name in names:
+        row = _finished(reviews, name, one.specimen)
+        if row is None:
+            begun = one.specimen in reviews[name]
+            absent.append(f"not {'finished' if begun else 'reviewed'} by {name}")
+        elif row.mvd_per_mm2 is None:
+            absent.append(f"no count by {name}: {row.reason or row.status}")
+        else:
+            counts.append(ObserverCount(name, row.count, row.area_mm2, row.mvd_per_mm2))
+    if not counts or (everybody and absent):
+        return _without(one, " and ".join(names), "; ".join(absent), bool(counts))
+    mean = mean_count(counts)
+    return CountRow(
+        one.patient,
+        one.timepoint,
+        one.specimen,
+        mean.count,
+        mean.area_mm2,
+        mean.mvd_per_mm2,
+        one.response,
+        mean.observer,
+        True,
+    )
+
+
+def _finished(reviews: Reviews, observer: str, specimen: str) -> SpecimenRow | None:
+    found = reviews[observer].get(specimen)
+    return found.row if found is not None and found.status == "finished" else None
+
+
+def _without(one: _Listed, source: str, reason: str, reviewed: bool) -> CountRow:
+    return CountRow(one.patient, one.timepoint, one.specimen, None, None, None, one.response, source, reviewed, reason)
+
+
+def _source(plan: ComparisonPlan, names: Iterable[str]) -> str:
+    names = tuple(names)
+    if not names:
+        return "the program's own counts, without observers' corrections"
+    if len(names) == 1:
+        return f"the counts of {names[0]}, of finished specimens"
+    those = "specimens that all of them finished" if plan.observers else "those who finished the specimen"
+    return f"the mean of the counts of {', '.join(names)}, of {those}"

@@ -1,0 +1,182 @@
+"""mvd compare: whose counts of a study, or of a table, are compared, and what is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import mvd
+from small_study import PROTOCOL, ROWS, copy_of, write_protocol
+
+from mvd.comparison import compare_study, compare_table
+from mvd.corrections import decide
+from mvd.counting import assign
+from mvd.errors import MvdError
+from mvd.reading import Reading, open_reading
+from mvd.review import take
+from mvd.vessels.model import Reason
+
+COUNTS = "patient,timepoint,count,area_mm2\na,pre,17,0.3125\na,3mo,20,0.3125\nb,pre,4,0.3125\nb,3mo,9,0.3125\n"
+
+
+@pytest.fixture
+def study(measured_study: Path, tmp_path: Path) -> Path:
+    return copy_of(measured_study, tmp_path)
+
+
+def review(study: Path, specimen: str, observer: str, *, rejected: int = 1, finish: bool = True) -> None:
+    """A review in which some vessels that counted do not."""
+    opened = take(open_reading(study, Reading(specimen, specimen, False, specimen), observer), decide.begin())
+    places = assign(opened.review.vessels, opened.review.counted_fields, "frame")
+    counted = [v.name for v in opened.review.vessels if v.accepted and places[v.name].fields]
+    for name in counted[:rejected]:
+        opened = take(opened, decide.reject(opened.review, name, Reason.HAZE))
+    if finish:
+        take(opened, decide.finish())
+
+
+def counts_of(study: Path, counts: str | None = None) -> dict[str, Any]:
+    rows = compare_study(study, counts=counts).rows
+    return {row.specimen or "": (row.count, row.source, row.reviewed, row.reason) for row in rows}
+
+
+def plain(folder: Path) -> Any:
+    return json.loads((folder / "paired.json").read_text(encoding="utf-8"))
+
+
+def test_the_programs_counts_are_compared_and_who_was_not_reviewed_is_named(study: Path) -> None:
+    machine = counts_of(study)
+    assert [row[1:] for row in machine.values()] == [("program", False, None)] * 2
+    review(study, "p1_pre", "anna")
+    assert counts_of(study)["p1_pre"] == (machine["p1_pre"][0], "program", True, None)
+    found = compare_study(study)
+    assert found.unreviewed == ("p1_post",)
+    assert found.source == "the program's own counts, without observers' corrections"
+    assert (found.comparisons[0].name, found.comparisons[0].n) == ("post vs pre", 1)
+
+
+def test_observers_counts_are_of_what_they_finished(study: Path) -> None:
+    machine = counts_of(study)
+    count = {name: row[0] for name, row in machine.items()}
+    review(study, "p1_pre", "anna", rejected=0)
+    review(study, "p1_pre", "bert", rejected=1)
+    review(study, "p1_post", "anna", rejected=1)
+    review(study, "p1_post", "bert", finish=False)
+    assert counts_of(study, "observer:bert") == {
+        "p1_pre": (count["p1_pre"] - 1, "bert", True, None),
+        "p1_post": (None, "bert", False, "not finished by bert"),
+    }
+    assert counts_of(study, "mean") == {
+        "p1_pre": (count["p1_pre"] - 0.5, "mean of anna, bert", True, None),
+        "p1_post": (count["p1_post"] - 1, "anna", True, None),
+    }
+    assert counts_of(study, "mean:anna,bert") == {
+        "p1_pre": (count["p1_pre"] - 0.5, "mean of anna, bert", True, None),
+        "p1_post": (None, "anna and bert", True, "not finished by bert"),
+    }
+    found = compare_study(study, counts="observer:bert")
+    assert found.source == "the counts of bert, of finished specimens"
+    assert found.left_out[0] == ("p1_post", "not finished by bert")
+    with pytest.raises(MvdError, match="'carl' has reviewed nothing; those who have: anna, bert"):
+        compare_study(study, counts="observer:carl")
+
+
+def test_the_protocol_says_whose_counts_unless_the_command_does(study: Path) -> None:
+    review(study, "p1_pre", "anna")
+    write_protocol(study, PROTOCOL.model_copy(update={"compare": PROTOCOL.compare.with_counts("observer:anna")}))
+    assert mvd("compare", study).status == 0
+    assert plain(study / "report")["counts"] == "the counts of anna, of finished specimens"
+    assert mvd("compare", study, "--counts", "program").status == 0
+    assert plain(study / "report")["counts"].startswith("the program's own counts")
+
+
+def test_a_specimen_without_a_result_stays_in_with_the_reason(study: Path) -> None:
+    for path in (study / "results").glob("p1_post*"):
+        if path.is_file():
+            path.unlink()
+    assert counts_of(study)["p1_post"] == (None, "program", False, "not measured yet; run mvd run")
+    (study / ROWS[0]["image"]).unlink()  # the images are not needed any more
+    assert counts_of(study)["p1_pre"][0] is not None
+
+
+def test_a_study_that_was_not_measured_or_reviewed_is_refused(study: Path) -> None:
+    with pytest.raises(MvdError, match=r"holds no reviews; review the study with mvd review"):
+        compare_study(study, counts="mean")
+    (study / "results").rename(study / "elsewhere")
+    with pytest.raises(MvdError, match="holds no result of this study; measure it with mvd run"):
+        compare_study(study)
+
+
+def test_a_table_is_compared_without_any_image(tmp_path: Path) -> None:
+    table, out = tmp_path / "microscope.csv", tmp_path / "out"
+    table.write_text(COUNTS, encoding="utf-8")
+    outcome = mvd("compare", "--table", table, "--out", out)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[-1] == f"wrote {out / 'paired.json'}"
+    found = plain(out)
+    assert found["title"] == "microscope"
+    assert found["timepoints"][1] == {
+        "timepoint": "3mo", "n": 2, "median": 46.4, "minimum": 28.8, "maximum": 64.0, "q1": 37.6, "q3": 55.2,
+        "mean": 46.4, "sd": pytest.approx(24.8902, abs=1e-4),
+    }  # fmt: skip
+    (test,) = found["comparisons"]
+    assert test == {
+        "name": "3mo vs pre", "n": 2, "groups": [], "test": "wilcoxon_signed_rank",
+        "method": "exact, all 2^n sign assignments; ties: none; zeros: none; on counts over equal areas (0.3125 mm²)",
+        "alternative": "two-sided", "statistic": 3.0, "p_value": 0.5, "p_adjusted": None, "estimate": 12.8,
+        "ci_low": 9.6, "ci_high": 16.0, "confidence": 0.5, "effect": 1.0,
+        "effect_name": "matched-pairs rank-biserial r",
+        "note": "with 2 pairs that differ, p cannot be below 0.5; so few values give an interval of 50.0% at most",
+    }  # fmt: skip
+
+
+def test_the_same_counts_give_the_same_bytes(tmp_path: Path) -> None:
+    table = tmp_path / "microscope.csv"
+    table.write_text(COUNTS, encoding="utf-8")
+    for out in ("one", "two"):
+        assert mvd("compare", "--table", table, "--out", tmp_path / out).status == 0
+    assert (tmp_path / "one" / "paired.json").read_bytes() == (tmp_path / "two" / "paired.json").read_bytes()
+
+
+def test_a_protocol_says_how_a_table_is_compared(tmp_path: Path) -> None:
+    table, protocol = tmp_path / "microscope.csv", tmp_path / "study.toml"
+    table.write_text(COUNTS, encoding="utf-8")
+    protocol.write_text(
+        'title = "Our study"\ntimepoints = ["3mo", "pre"]\n[compare]\nzeros = "pratt"\n', encoding="utf-8"
+    )
+    assert mvd("compare", "--table", table, "--protocol", protocol, "--out", tmp_path).status == 0
+    found = plain(tmp_path)
+    assert (found["title"], found["comparisons"][0]["name"]) == ("Our study", "pre vs 3mo")
+    assert (found["comparisons"][0]["estimate"], found["plan"]["zeros"]) == (-12.8, "pratt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "give the folder of a study, or --table"),
+        (["study", "--table", "t.csv"], "give the folder of a study, or --table"),
+        (["--table", "t.csv"], "--table needs --out"),
+        (["study", "--protocol", "p.toml"], "--protocol goes with --table"),
+    ],
+    ids=["nothing", "both", "no folder", "protocol"],
+)
+def test_options_that_do_not_go_together_are_refused(arguments: list[str], sentence: str) -> None:
+    outcome = mvd("compare", *arguments)
+    assert outcome.status == 2
+    assert sentence in outcome.err
+
+
+def test_names_from_outside_are_shown_as_text(tmp_path: Path) -> None:
+    table = tmp_path / "counts.csv"
+    table.write_text(COUNTS.replace("3mo", "[red]3mo").replace("a,", "\x1b[2Ja,"), encoding="utf-8")
+    outcome = mvd("compare", "--table", table, "--out", tmp_path / "out")
+    assert "[red]3mo vs pre" in outcome.out
+    assert "\x1b" not in outcome.out
+
+
+def test_what_counts_are_named_wrongly_is_said(tmp_path: Path) -> None:
+    table = tmp_path / "counts.csv"
+    table.write_text(COUNTS, encoding="utf-8")
+    for counts in ("anna", "observer:", "observer:a,b", "mean:a", "mean:a,a", "mean:", ""):
+        with pytest.raises(MvdError, match="does not say whose counts"):
+            compare_table(table, counts=counts)
