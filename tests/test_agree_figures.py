@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mvd.agree import Gathered, read_counts, write_agreement
-from mvd.agree.figures import figures
+from mvd.agree.figures import FIGURE_FILES, figures
 from mvd.agreement import FieldRead, Reader, agreement_of
 
 NAMES = ("=cmd|' /C calc'!A0", "@SUM(A1)", "-anna", "+anna", '<script>alert("x")</script>', "$x$_^", 'a"b', "雪")
@@ -72,6 +72,22 @@ def test_figures_are_drawn_for_every_two_readers_and_the_same_each_time() -> Non
             assert "<dc:date>" not in text
         else:
             assert data.startswith(b"\x89PNG")
+
+
+def test_figures_of_an_earlier_comparison_go(tmp_path: Path) -> None:
+    def compared(*rows: tuple[int, int]) -> set[str]:
+        reads = tuple(
+            FieldRead(reader, f"s{number}", "1", row[side], None)
+            for side, reader in enumerate((Reader("anna", "first"), Reader("bert", "first")))
+            for number, row in enumerate(rows)
+        )
+        write_agreement(tmp_path, agreement_of(reads), Gathered(reads, frozenset(), ()), source="a test")
+        return {path.name for path in tmp_path.iterdir()}
+
+    (tmp_path / "paired.html").touch()
+    with_ratios, without = compared((3, 4), (5, 6)), compared((0, 4))
+    assert with_ratios - without == {name for name in FIGURE_FILES if "ratios" in name}
+    assert "paired.html" in without
 
 
 @pytest.mark.parametrize(

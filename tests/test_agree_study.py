@@ -253,7 +253,10 @@ def test_a_review_of_an_earlier_result_is_compared_by_place(study: Path) -> None
     write_protocol(study, Protocol.model_validate(PROTOCOL.model_copy(update={"rule": rule}).model_dump()))
     run_study(study)
     read(study, "bert", S1)
-    agree(study)
+    outcome = agree(study)
+    assert outcome.status == 0
+    assert outcome.err.startswith("mvd: anna, s1: s1 was measured anew since, with another outcome")
+    assert len(written(study)["remarks"]) == len(outcome.err.splitlines()) == 1
     found = comparison(study, "program – anna")
     assert found["n"] == len(fields(study, "s1"))
     assert found["vessels"]["matched"] >= 5

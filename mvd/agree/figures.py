@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mvd.agreement import Agreement, BlandAltman, Estimate, Pair
-from mvd.agreement.compared import Point
+from mvd.agreement.compared import Level, Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,12 +52,17 @@ _CAPTION = {
     "ratio of 1. Where one of two counts is 0 there is no ratio.",
 }
 
+LEVELS: tuple[Level, ...] = ("field", "specimen")
+FIGURE_FILES = tuple(
+    f"agreement_{what}_{level}s.{kind}" for level in LEVELS for what in _CAPTION for kind in ("svg", "png")
+)
+
 Draw = Callable[["Axes", Pair], None]
 
 
 def figures(agreement: Agreement) -> Iterator[tuple[str, bytes]]:
     """Each figure as SVG and PNG, with the name of its file; none where no two readers counted the same."""
-    for level in ("field", "specimen"):
+    for level in LEVELS:
         pairs = [pair for pair in agreement.pairs if pair.level == level and len(pair.readers) == 2 and pair.n]
         for what, draw in (("counts", _counts), ("differences", _differences), ("ratios", _ratios)):
             drawn = [pair for pair in pairs if what != "ratios" or any(min(p.counts) > 0 for p in pair.points)]

@@ -27,5 +27,7 @@ class Gathered:
     aided: frozenset[Reader]
     """Readers who saw what the program found before or while they counted."""
     left_out: tuple[LeftOut, ...]
+    remarks: tuple[str, ...] = ()
+    """What to know of reads that are compared all the same."""
     blinded: tuple[str, ...] = ()
     """Observers to whom names have not been shown yet: what is written names specimens, and is not for them."""

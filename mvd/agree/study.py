@@ -52,7 +52,7 @@ def gather_study(study: Study) -> Gathered:
     specimens = _names(study)
     places = tuple(_places(study.folder))
     found = [item for place in places for name in specimens for item in _of_review(study.folder, place, name)]
-    begun = {item.specimen for item in found}
+    begun = {item.specimen for item in found if not isinstance(item, str)}
     program = [item for name in specimens if name in begun for item in _of_program(study.folder, name)]
     items = [*program, *found]
     reads = tuple(item for item in items if isinstance(item, FieldRead))
@@ -62,6 +62,7 @@ def gather_study(study: Study) -> Gathered:
         reads,
         frozenset(read.reader for read in reads if read.reader != PROGRAM and not read.reader.unaided),
         tuple(item for item in items if isinstance(item, LeftOut)),
+        tuple(item for item in items if isinstance(item, str)),
         tuple(name for name in observers if blinded and not is_unblinded(study.folder, name)),
     )
 
@@ -88,8 +89,8 @@ def _of_program(study: Path, specimen: str) -> Iterator[FieldRead | LeftOut]:
     yield from _reads(PROGRAM, unreviewed(measured.machine), measured.protocol)
 
 
-def _of_review(study: Path, place: _Place, specimen: str) -> Iterator[FieldRead | LeftOut]:
-    """An observer's reads of a specimen, none where they have not begun with it."""
+def _of_review(study: Path, place: _Place, specimen: str) -> Iterator[FieldRead | LeftOut | str]:
+    """An observer's reads of a specimen, and remarks on them; none where they have not begun with it."""
     reader = Reader(place.observer, "second" if place.repeat else "first")
     try:
         if not log_path(place.reviews, place.observer, specimen).exists():
@@ -104,6 +105,8 @@ def _of_review(study: Path, place: _Place, specimen: str) -> Iterator[FieldRead 
         yield LeftOut(reader, specimen, NOT_FINISHED)
         return
     protocol = opened.measured.protocol
+    if opened.outdated:
+        yield f"{reader.title}, {specimen}: {opened.outdated}"
     yield from _unaided(opened, replace(reader, unaided=True))
     if opened.review.hidden:
         yield LeftOut(reader, specimen, STILL_HIDDEN)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mvd.agree.figures import figures
+from mvd.agree.figures import FIGURE_FILES, figures
 from mvd.agree.gathered import Gathered
 from mvd.agreement import Agreement, BlandAltman, Detection, Estimate, FieldRead, Pair, Variation
 from mvd.store import table_text, write_together
@@ -100,7 +101,7 @@ class AgreementRow:
 
 
 def write_agreement(out: Path, agreement: Agreement, gathered: Gathered, *, source: str) -> tuple[Path, ...]:
-    """Write everything, or nothing.
+    """Write everything, or nothing. Figures that an earlier comparison left there go.
 
     Parameters
     ----------
@@ -123,6 +124,10 @@ def write_agreement(out: Path, agreement: Agreement, gathered: Gathered, *, sour
         **{out / name: data for name, data in figures(agreement)},
     }
     write_together(contents)
+    for name in FIGURE_FILES:
+        if out / name not in contents:
+            with contextlib.suppress(OSError):
+                (out / name).unlink(missing_ok=True)
     return tuple(contents)
 
 
@@ -145,6 +150,7 @@ def _json(agreement: Agreement, gathered: Gathered, source: str) -> str:
         "left_out": [
             {"reader": one.reader.title, "specimen": one.specimen, "reason": one.reason} for one in gathered.left_out
         ],
+        "remarks": gathered.remarks,
     }
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 

@@ -60,6 +60,8 @@ def agree(
     source = f"table {table.name}" if table else f"study {(study or Path()).resolve().name}"
     for left_out in gathered.left_out:
         _complain(str(left_out))
+    for remark in gathered.remarks:
+        _complain(remark)
     if not any(pair.n for pair in agreement.pairs):
         raise StoreError(f"{source}: no two readers have counted the same; there is nothing to compare")
     paths = write_agreement(folder, agreement, gathered, source=source)
