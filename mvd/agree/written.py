@@ -23,6 +23,9 @@ _DIGITS = 12
 DEFINITIONS = {
     "level": "a field enters with its count where all readers counted it at the same place; a specimen enters with "
     "its counts over its evaluable area (without areas: over the number of fields), each reader's in their own fields",
+    "intervals": "of specimens, and of fields where each specimen has one: as the papers below; of several fields of a "
+    "specimen: jackknife over specimens with Student's t, for fields of one specimen are alike; if_independent has "
+    "those of the papers for the same fields, which are too narrow",
     "kind": "observers: one observer with another; program: the program with an observer; repeat: an observer's second "
     "read with the first; aid: an observer's count with the one before they saw what the program found",
     "direction": "difference is first reader minus second, ratio first over second; precision and recall are of what "
@@ -156,6 +159,8 @@ def _json(agreement: Agreement, gathered: Gathered, source: str) -> str:
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
+    figures = _figures(pair)
+    plain = pair.if_independent and {name: value for name, value in _figures(pair.if_independent).items() if value}
     return {
         "name": pair.title,
         "kind": pair.kind,
@@ -163,13 +168,20 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "readers": [reader.title for reader in pair.readers],
         "unit": pair.unit,
         "n": pair.n,
+        **figures,
+        "vessels": _vessels(pair.vessels) if pair.vessels else None,
+        "note": pair.note,
+        "if_independent": plain,
+    }
+
+
+def _figures(pair: Pair) -> dict[str, Any]:
+    return {
         "icc_2_1": _estimate(pair.icc_21),
         "icc_3_1": _estimate(pair.icc_31),
         "difference": _limits(pair.difference) if pair.difference else None,
         "ratio": _limits(pair.ratio) if pair.ratio else None,
         "within_subject_cv": _variation(pair.variation),
-        "vessels": _vessels(pair.vessels) if pair.vessels else None,
-        "note": pair.note,
     }
 
 

@@ -5,6 +5,7 @@ objects      which vessels of two readers are the same, and the share that is
 correlation  intraclass correlation
 limits       Bland–Altman limits of agreement, of the difference and of the ratio
 variation    coefficient of variation within one specimen or field
+clusters     intervals that know which fields are of one specimen
 reads        what one reader counted in one field
 compared     everything about every two readers
 """

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mvd.agreement.clusters import correlation_with_specimens, limits_with_specimens, variation_with_specimens
 from mvd.agreement.correlation import intraclass
 from mvd.agreement.estimate import CONFIDENCE, Estimate
 from mvd.agreement.limits import BlandAltman, bland_altman
@@ -29,7 +30,7 @@ Kind = Literal["observers", "program", "repeat", "aid"]
 """What is compared: observers with each other, the program with an observer, an observer's second read with the first,
 an observer's count with the one before they saw what the program found."""
 
-ALIKE = "fields of one specimen are alike, and the intervals take them as independent: they are somewhat too narrow"
+ALIKE = "fields of one specimen are alike: intervals by field are made by a jackknife over specimens"
 NOT_INDEPENDENT = "the observers saw what the program found: their counts are not independent of it, nor of each other"
 
 
@@ -63,6 +64,9 @@ class Pair:
     vessels: Detection | None
     """What the first found of the second's; None where vessels were not marked, or were told for the fields already."""
     note: str
+    if_independent: Pair | None = None
+    """The same with intervals that take fields of one specimen as independent: too narrow, but what others report.
+    None where every specimen has one field, and of specimens: there the intervals above are these."""
 
     @property
     def title(self) -> str:
@@ -160,7 +164,29 @@ def _at_fields(matter: _Matter, confidence: float) -> Pair:
         ALIKE if len({specimen for specimen, _ in common}) < len(common) else "",
     ]
     vessels = _vessels(matter, common) if len(matter.sides) == 2 else None
-    return _pair(matter, "field", points, notes=notes, vessels=vessels, confidence=confidence)
+    pair = _pair(matter, "field", points, notes=notes, vessels=vessels, confidence=confidence)
+    return _with_specimens(pair, confidence) if ALIKE in notes else pair
+
+
+def _with_specimens(pair: Pair, confidence: float) -> Pair:
+    """The pair with intervals that know which fields are of one specimen."""
+    counts: dict[str, list[tuple[float, ...]]] = {}
+    for point in pair.points:
+        counts.setdefault(point.specimen, []).append(point.counts)
+    tables = [np.array(rows, np.float64) for rows in counts.values()]
+
+    def limits(found: BlandAltman | None) -> BlandAltman | None:
+        return None if found is None else limits_with_specimens(found, tables, confidence=confidence)
+
+    return replace(
+        pair,
+        icc_21=correlation_with_specimens(pair.icc_21, tables, form="2,1", confidence=confidence),
+        icc_31=correlation_with_specimens(pair.icc_31, tables, form="3,1", confidence=confidence),
+        variation=variation_with_specimens(pair.variation, tables, confidence=confidence),
+        difference=limits(pair.difference),
+        ratio=limits(pair.ratio),
+        if_independent=pair,
+    )
 
 
 def _unshared(number: int) -> str:

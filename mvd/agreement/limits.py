@@ -56,6 +56,14 @@ def limits_of_agreement(first: NDArray[np.float64], second: NDArray[np.float64])
     return Limits(bias, bias - spread, bias + spread)
 
 
+def between(first: NDArray[np.float64], second: NDArray[np.float64], *, scale: Scale) -> NDArray[np.float64]:
+    """Differences, or logarithms of the ratios of those that have one."""
+    if scale == "difference":
+        return first - second
+    both = (first > 0) & (second > 0)
+    return np.log(first[both] / second[both])
+
+
 def bland_altman(
     first: NDArray[np.float64], second: NDArray[np.float64], *, scale: Scale, confidence: float = CONFIDENCE
 ) -> BlandAltman:
@@ -65,18 +73,13 @@ def bland_altman(
     left out and are told. Intervals as in Bland & Altman, Stat Methods Med Res 1999;8:135, with Student's t and n - 1
     degrees of freedom: standard error s / √n of the bias, s √(1/n + 1.96² / (2 (n - 1))) of a limit.
     """
-    if scale == "difference":
-        between, left_out = first - second, 0
-        size = float(np.maximum(np.abs(first), np.abs(second)).max(initial=0.0))
-    else:
-        both = (first > 0) & (second > 0)
-        between, left_out = np.log(first[both] / second[both]), int((~both).sum())
-        size = 1.0
-    n, given_back = len(between), _GIVEN_BACK[scale]
+    values = between(first, second, scale=scale)
+    size = float(np.maximum(np.abs(first), np.abs(second)).max(initial=0.0)) if scale == "difference" else 1.0
+    n, left_out, given_back = len(values), len(first) - len(values), _GIVEN_BACK[scale]
     if n < 2:
         missing = untold(f"fewer than two pairs{' of counts above 0' if left_out else ''}")
         return BlandAltman(scale, n, left_out, missing, missing, missing, None)
-    bias, sd = float(between.mean()), math.sqrt(float(between.var(ddof=1)))
+    bias, sd = float(values.mean()), math.sqrt(float(values.var(ddof=1)))
     if sd <= SAME * size:
         told = f"all {scale}s are the same: there is no spread to make an interval of"
         alone = Estimate(given_back(bias), None, None, told)

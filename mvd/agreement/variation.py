@@ -46,11 +46,22 @@ def within_subject_variation(ratings: NDArray[np.float64], *, confidence: float 
     return Variation(n, left_out, _coefficient(counted, confidence), sd, overall)
 
 
+def mean_square(ratings: NDArray[np.float64]) -> float:
+    """Mean of the squares of the coefficients of variation; nan where no subject has one."""
+    counted = ratings[ratings.mean(axis=1) > 0]
+    return float(_squares(counted).mean()) if len(counted) else math.nan
+
+
+def _squares(counted: NDArray[np.float64]) -> NDArray[np.float64]:
+    squares: NDArray[np.float64] = counted.var(axis=1, ddof=1) / counted.mean(axis=1) ** 2
+    return squares
+
+
 def _coefficient(counted: NDArray[np.float64], confidence: float) -> Estimate:
     n = len(counted)
     if n < 2:
         return untold("fewer than two subjects with a count above 0")
-    squares = counted.var(axis=1, ddof=1) / counted.mean(axis=1) ** 2
+    squares = _squares(counted)
     mean = float(squares.mean())
     value, spread = math.sqrt(mean), math.sqrt(float(squares.var(ddof=1)))
     if value <= SAME:
