@@ -135,17 +135,25 @@ def test_what_cannot_be_done_is_one_sentence(arguments: list[str], sentence: str
 
 
 def test_the_screen_says_what_is_in_the_files(tmp_path: Path) -> None:
-    outcome = agree(tmp_path, TABLE)
+    rows = [
+        f"s{n},{f},{o},{(5 * n + f) % 7 + e * (n % 2)}" for n in range(6) for f in (1, 2) for e, o in enumerate("ab")
+    ]
+    outcome = agree(tmp_path, "\n".join((HEADER, *rows)))
     assert (outcome.status, outcome.err) == (0, "")
     found = json.loads((tmp_path / "out" / "agreement.json").read_text(encoding="utf-8"))
-    fields, specimens = found["comparisons"]
-    assert (fields["n"], specimens["n"]) == (3, 2)
-    assert specimens["unit"] == "vessels per field"
-    shown = re.split(r"\s{2,}", outcome.out.splitlines()[3].strip())
-    icc = fields["icc_2_1"]
-    assert shown[:3] == ["anna – bert", "3", f"{icc['value']:.2f} ({icc['low']:.2f}, {icc['high']:.2f})"]
-    assert "Fields of one specimen are alike" in outcome.out
     assert found["left_out"] == []
+    fields, specimens = found["comparisons"]
+    assert (fields["n"], specimens["n"]) == (12, 6)
+    assert specimens["unit"] == "vessels per field"
+    shown = [re.split(r"\s{2,}", line.strip()) for line in outcome.out.splitlines() if line.startswith("a – b")]
+    for cells, level in zip(shown[::2], (fields, specimens), strict=True):
+        icc = level["icc_2_1"]
+        assert cells[:3] == ["a – b", str(level["n"]), f"{icc['value']:.2f} ({icc['low']:.2f}, {icc['high']:.2f})"]
+    bias = fields["difference"]["bias"]
+    assert shown[1][1] == f"{bias['value']:+.1f} ({bias['low']:+.1f}, {bias['high']:+.1f})"
+    assert "Fields of one specimen are alike" in outcome.out
+    assert fields["if_independent"]["icc_2_1"]["low"] != fields["icc_2_1"]["low"]
+    assert specimens["if_independent"] is None
 
 
 def test_one_field_of_one_specimen_is_compared_without_a_figure_and_says_why(tmp_path: Path) -> None:
