@@ -7,19 +7,20 @@ intraclass correlation on Fisher's scale, ratios on logarithms, the coefficient 
 Notes
 -----
 Coverage in per cent of 95 % intervals by field: simulated observers who find 95 and 90 % of the vessels and add a few,
-8 or 20 specimens of five fields whose means vary between specimens (CV 50 %) and within (40 %), 600 to 1500 studies
-each. `apart` is the standard deviation, between specimens, of the share that an observer finds:
+8 or 20 specimens of five fields whose means vary between specimens (CV 50 %) and within (40 %), 1500 studies each.
+`apart` is the standard deviation, between specimens, of the share that an observer finds; `plain` are the intervals
+that take fields as independent:
 
 =====  =========  ==============  ==============  ==============
 apart  specimens  ICC(2,1)        bias            upper limit
                   plain, here     plain, here     plain, here
 =====  =========  ==============  ==============  ==============
-0      8          82, 92          94, 94          87, 90
-0      20         82, 93          94, 93          87, 93
-5 %    8          80, 90          88, 95          79, 88
-5 %    20         79, 92          88, 95          79, 91
-10 %   8          78, 91          80, 95          70, 85
-10 %   20         72, 93          79, 96          67, 88
+0      8          82, 91          94, 95          86, 92
+0      20         81, 91          93, 95          85, 92
+5 %    8          81, 91          89, 95          78, 90
+5 %    20         76, 90          87, 94          77, 90
+10 %   8          76, 93          80, 95          69, 84
+10 %   20         73, 93          81, 95          66, 87
 =====  =========  ==============  ==============  ==============
 """
 
