@@ -298,6 +298,17 @@ def test_where_nobody_reviewed_there_is_nothing_to_compare(study: Path) -> None:
     assert not (study / "report").exists()
 
 
+def test_rows_of_the_manifest_that_cannot_be_used_are_no_matter(study: Path) -> None:
+    """One has a name that no file can have; the image of the other, which was reviewed, is gone."""
+    read(study, "anna", S1)
+    (study / "s1.ome.tif").unlink()
+    with (study / "specimens.csv").open("a", encoding="utf-8") as manifest:
+        manifest.write("a/b,p9,pre,s2.ome.tif,,,,\n")
+    outcome = agree(study)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert comparison(study, "program – anna")["n"] == len(fields(study, "s1"))
+
+
 def test_a_review_in_which_no_field_is_left_has_no_count(study: Path) -> None:
     read(study, "anna", S2)
     opened = begun(study, S1, "anna")

@@ -17,6 +17,7 @@ from mvd.agreement.reads import PROGRAM
 from mvd.corrections import Review, What, replay, unreviewed
 from mvd.corrections.forms import MILESTONES
 from mvd.errors import MvdError
+from mvd.manifest import can_name_files
 from mvd.protocol import Protocol
 from mvd.reading import REPEATS_FOLDER, is_unblinded
 from mvd.review import OpenReview, read_review, reviewed_count, reviewed_vessels
@@ -71,7 +72,7 @@ def _names(study: Study) -> tuple[str, ...]:
     """Specimens of the manifest, also those of which only the review is still there."""
     manifest = study.manifest
     names = (*(one.specimen for one in manifest.specimens), *(one.specimen for one in manifest.problems))
-    return tuple(name for name in dict.fromkeys(names) if name)
+    return tuple(name for name in dict.fromkeys(names) if can_name_files(name))  # others were never reviewed
 
 
 def _places(study: Path) -> Iterator[_Place]:
