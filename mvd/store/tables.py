@@ -25,7 +25,6 @@ from mvd.errors import StoreError
 from mvd.store.atomic import read_whole
 from mvd.store.rows import FieldRow, SpecimenRow, VesselRow
 
-AnyRow = VesselRow | FieldRow | SpecimenRow
 Row = TypeVar("Row", VesselRow, FieldRow, SpecimenRow)
 
 _FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
@@ -37,8 +36,8 @@ _BY_SIZE = "by_size"
 _SIZE_COLUMN = "count_"
 
 
-def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
-    """The table as CSV text, header first.
+def table_text(row_type: type[Any], rows: Iterable[Any]) -> str:
+    """The table as CSV text, header first; a row is a dataclass of texts, numbers, booleans and None.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
     return "".join(",".join(line) + "\n" for line in _lines(columns, list(rows)))
 
 
-def _lines(columns: Mapping[str, int | None], rows: Sequence[AnyRow]) -> Iterator[list[str]]:
+def _lines(columns: Mapping[str, int | None], rows: Sequence[Any]) -> Iterator[list[str]]:
     """Header and rows; `columns` gives the decimals of each."""
     counts: list[dict[str, int]] = [getattr(row, _BY_SIZE, {}) for row in rows]
     sizes = list(dict.fromkeys(size for by_size in counts for size in by_size))
@@ -98,7 +97,7 @@ def read_table(row_type: type[Row], path: Path) -> tuple[Row, ...] | None:
     return None if text is None else parse_table(row_type, text, where=str(path))
 
 
-def _cell(row: AnyRow, name: str, decimals: int | None) -> str:
+def _cell(row: Any, name: str, decimals: int | None) -> str:
     match value := getattr(row, name):
         case None:
             return ""
@@ -109,7 +108,8 @@ def _cell(row: AnyRow, name: str, decimals: int | None) -> str:
             return '"' + text.replace('"', '""') + '"' if re.search(r'[",\r\n]|^\s|\s$', text) else text
     number = float(value)
     if not math.isfinite(number):
-        raise StoreError(f"{row.specimen}: {name} is {number}, which is no result; it must be left empty with a reason")
+        whose = getattr(row, "specimen", None) or getattr(row, "patient", "")
+        raise StoreError(f"{whose}: {name} is {number}, which is no result; it must be left empty with a reason")
     if decimals is not None:
         return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0: no negative zero
     if number == int(number):
