@@ -1,25 +1,22 @@
-"""The paired comparison of a study, or of a table of counts: from files to paired.json."""
+"""The paired comparison of a study, or of a table of counts, from its files."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mvd.compare import Comparisons, CountRow, ObserverCount, as_plain, compare_counts, mean_count
+from mvd.compare import Comparisons, CountRow, ObserverCount, compare_counts, mean_count
 from mvd.count_table import read_counts
 from mvd.errors import StoreError
 from mvd.protocol import ComparisonPlan, Protocol
 from mvd.recount import ReviewedSpecimen, recounted
 from mvd.review import observer_name, observers
-from mvd.store import SpecimenRow, read_result, write_whole
+from mvd.store import SpecimenRow, read_result
 from mvd.store.log import REVIEWS_FOLDER
 from mvd.study import RESULTS_FOLDER, Study, read_study
-from mvd.version import program_version
 
-PAIRED_FILE = "paired.json"
 REPORT_FOLDER = "report"
 """Of a study: where its comparison lies."""
 
@@ -96,21 +93,6 @@ def compare_table(table: str | Path, *, protocol: Protocol | None = None, counts
     found = read_counts(path, plan=plan, timepoints=protocol.timepoints if protocol else None)
     title = protocol.title if protocol else path.stem
     return compare_counts(found.rows, timepoints=found.timepoints, plan=plan, title=title, source=found.source)
-
-
-def write_paired(folder: Path, found: Comparisons) -> Path:
-    """Write paired.json, the same bytes for the same counts.
-
-    Raises
-    ------
-    StoreError
-        It cannot be written.
-    """
-    plain = as_plain(found, version=program_version())
-    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
-    path = folder / PAIRED_FILE
-    write_whole(path, (text + "\n").encode())
-    return path
 
 
 def _plan(protocol: Protocol, counts: str | None) -> ComparisonPlan:

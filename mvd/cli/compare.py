@@ -9,9 +9,10 @@ import typer
 
 if TYPE_CHECKING:
     from mvd.compare import Comparisons
+    from mvd.paired_report import Evidence
 
 
-def compare(
+def compare(  # noqa: PLR0913, PLR0917  (a command's options)
     study: Annotated[
         Path | None, typer.Argument(help="Folder of a study that was measured; or give --table.", show_default=False)
     ] = None,
@@ -37,21 +38,41 @@ def compare(
     protocol: Annotated[
         Path | None, typer.Option("--protocol", help="With --table: a study.toml that names and orders the timepoints.")
     ] = None,
+    pseudonymise: Annotated[
+        bool,
+        typer.Option(
+            "--pseudonymise", help="Write codes for names of patients and specimens; the key is kept beside the report."
+        ),
+    ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="Key file of the codes: one key, the same codes.", show_default="OUT.key.json"),
+    ] = None,
 ) -> None:
-    """Compare timepoints within patients, and response groups; write paired.json.
+    """Compare timepoints within patients, and response groups; write a report: a page, a workbook, tables, figures.
 
     Without --protocol, the timepoints of a table are ordered by name: pre or baseline first, then 3mo, 6mo, …
     """
+    from datetime import date  # noqa: PLC0415
+
     from mvd.cli.compared import print_comparisons  # noqa: PLC0415
-    from mvd.comparison import write_paired  # noqa: PLC0415
+    from mvd.paired_report import NUMBERS, key_beside, write_report  # noqa: PLC0415
     from mvd.store.atomic import refuse_early  # noqa: PLC0415
 
     folder = _folder(study, table=table, out=out, protocol=protocol)
+    coded = pseudonymise or key is not None
+    if coded and study is not None and out is None:
+        folder = folder.with_name(f"{folder.name}-coded")  # beside what names patients there is no place for codes
+    kept = (key or key_beside(folder)) if coded else None
     refuse_early(folder)
-    found = _found(study, table=table, counts=counts, protocol=protocol)
-    path = write_paired(folder, found)
+    found, evidence = _found(study, table=table, counts=counts, protocol=protocol)
+    # The day of the writer: what a reader of the page calls that day.
+    written = write_report(folder, found, evidence=evidence, key=kept, made_on=date.today())
     print_comparisons(found)
-    typer.echo(f"wrote {path}")
+    if kept is not None:
+        typer.echo(f"wrote {kept}, which leads from the codes to the names: keep it apart")
+    typer.echo(f"wrote {written[0]}, with its tables and figures")
+    typer.echo(f"wrote {folder / NUMBERS}")
 
 
 def _folder(study: Path | None, *, table: Path | None, out: Path | None, protocol: Path | None) -> Path:
@@ -69,11 +90,19 @@ def _folder(study: Path | None, *, table: Path | None, out: Path | None, protoco
     return study / REPORT_FOLDER
 
 
-def _found(study: Path | None, *, table: Path | None, counts: str | None, protocol: Path | None) -> Comparisons:
-    from mvd.comparison import compare_study, compare_table  # noqa: PLC0415
-    from mvd.study import read_protocol  # noqa: PLC0415
+def _found(
+    study: Path | None, *, table: Path | None, counts: str | None, protocol: Path | None
+) -> tuple[Comparisons, Evidence | None]:
+    """What was compared, and of a study what the report shows beside it."""
+    from mvd.comparison import REPORT_FOLDER, compare_study, compare_table  # noqa: PLC0415
+    from mvd.paired_report import Folders, read_evidence  # noqa: PLC0415
+    from mvd.store.log import REVIEWS_FOLDER  # noqa: PLC0415
+    from mvd.study import RESULTS_FOLDER, read_protocol, read_study  # noqa: PLC0415
 
-    if study is not None:
-        return compare_study(study, counts=counts)
-    assert table is not None
-    return compare_table(table, protocol=read_protocol(protocol) if protocol else None, counts=counts)
+    if study is None:
+        assert table is not None
+        return compare_table(table, protocol=read_protocol(protocol) if protocol else None, counts=counts), None
+    read = read_study(study)
+    found = compare_study(read, counts=counts)
+    folders = Folders(study / RESULTS_FOLDER, study / REVIEWS_FOLDER, study / REPORT_FOLDER)
+    return found, read_evidence(read.manifest, read.protocol, comparisons=found, folders=folders)

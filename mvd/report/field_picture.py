@@ -122,6 +122,13 @@ def field_picture(slide: Slide, result: SpecimenResult, row: FieldCount, *, bord
     return png(image)
 
 
+def picture_px(side_um: float) -> int:
+    """Width, and height without the caption, of the picture of a field of this side; a narrow one is widened by its
+    caption."""
+    view = _view(Rect.square(0.0, 0.0, side_um))
+    return round(view.rect.width_um / view.um_per_px)
+
+
 def _view(rect: Rect) -> View:
     shown = rect.expanded(CONTEXT_SHARE * rect.width_um)
     fine = min(max(shown.width_um / _WIDTH_PX, _FINEST_UM), _COARSEST_UM)

@@ -39,15 +39,26 @@ def write_whole(path: Path, data: bytes) -> None:
     write_together({path: data})
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write files that belong together: all are on the disk under temporary names before the first takes its place."""
+def write_private(path: Path, data: bytes) -> None:
+    """Write one file as `write_whole` does, which from its first byte on nobody but its owner may read or write."""
+    write_together({path: data}, mode=0o600)
+
+
+def write_together(contents: Mapping[Path, bytes], *, mode: int = 0o666) -> None:
+    """Write files that belong together: all are on the disk under temporary names before the first takes its place.
+
+    Parameters
+    ----------
+    mode
+        Permissions of new files, less what the user's umask takes away.
+    """
     staged: dict[Path, Path] = {}
     target = Path()
     try:
         for target, data in contents.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             staged[target] = target.parent / f".{secrets.token_hex(8)}.tmp"
-            _write(staged[target], data)
+            _write(staged[target], data, mode)
         for target, temporary in staged.items():
             os.replace(temporary, target)  # noqa: PTH105  (named as what it is: the atomic step)
         for folder in {target.parent for target in staged}:
@@ -93,9 +104,9 @@ def read_whole(path: Path) -> str | None:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}; check the file and its folder") from error
 
 
-def _write(path: Path, data: bytes) -> None:
-    # O_EXCL: never through a link that somebody else put there; 0o666 leaves the permissions to the user's umask.
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+def _write(path: Path, data: bytes, mode: int) -> None:
+    # O_EXCL: never through a link that somebody else put there.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         rest = memoryview(data)
         while rest:

@@ -1,0 +1,66 @@
+"""Every specimen and every pair, in tables that sort."""
+
+from __future__ import annotations
+
+from mvd.compare.model import Comparisons, CountRow, PatientChange
+from mvd.paired_report.markup import Html
+from mvd.paired_report.sections.parts import Cell, number_cell, section, table, text_cell
+from mvd.paired_report.words import count, fixed, with_sign
+
+
+def specimens_and_pairs(comparisons: Comparisons) -> Html:
+    """The sortable tables."""
+    names = any(row.specimen for row in comparisons.rows)
+    columns = ["Patient", "Timepoint", "Specimen", "Response", "Count", "Area [mm²]", "MVD [vessels/mm²]", "Counted by",
+               "Reviewed", "Why no MVD"]  # fmt: skip
+    order = {timepoint: index for index, timepoint in enumerate(comparisons.timepoints)}
+    rows = [_specimen(row, order) for row in comparisons.rows]
+    if not names:
+        del columns[2]
+        rows = [(*row[:2], *row[3:]) for row in rows]
+    pairs = [_pair(one, order) for one in comparisons.changes]
+    first = comparisons.timepoints[0]
+    pair_columns = (
+        "Patient",
+        "Timepoint",
+        "Response",
+        f"MVD at {first}",
+        "MVD later",
+        "Change",
+        "Ratio",
+        "Why no pair",
+    )
+    return section(
+        "specimens",
+        "Specimens and pairs",
+        table("Specimens; a click on a heading sorts", columns, rows, sortable=True),
+        table("Pairs; densities in vessels/mm², a click on a heading sorts", pair_columns, pairs, sortable=True),
+    )
+
+
+def _specimen(row: CountRow, order: dict[str, int]) -> tuple[Cell, ...]:
+    return (
+        text_cell(row.patient),
+        Cell(row.timepoint, order.get(row.timepoint)),
+        text_cell(row.specimen),
+        text_cell(row.response),
+        number_cell(count(row.count), row.count),
+        number_cell(fixed(row.area_mm2, 4), row.area_mm2),
+        number_cell(fixed(row.mvd_per_mm2, 1), row.mvd_per_mm2),
+        text_cell(row.source),
+        text_cell("yes" if row.reviewed else "no"),
+        text_cell(row.reason),
+    )
+
+
+def _pair(one: PatientChange, order: dict[str, int]) -> tuple[Cell, ...]:
+    return (
+        text_cell(one.patient),
+        Cell(one.timepoint, order.get(one.timepoint, len(order))),
+        text_cell(one.response),
+        number_cell(fixed(one.pre, 1), one.pre),
+        number_cell(fixed(one.post, 1), one.post),
+        number_cell(with_sign(one.difference), one.difference),
+        number_cell(fixed(one.ratio, 2), one.ratio),
+        text_cell(one.missing),
+    )
