@@ -156,8 +156,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None, help="first seed; drawn when not given")
     parser.add_argument("--sections", type=int, default=8, help="of each difficulty")
     parser.add_argument("--workers", type=int, default=None, help="processes of about 1 GB; one a core if not given")
-    parser.add_argument("--shared", type=Path, default=None, help="folder of real images")
+    parser.add_argument("--shared", type=Path, default=None, help="folder that holds cd31_colon, ck_negative and wsi")
     asked = parser.parse_args()
+    if asked.sections < 2:
+        parser.error("--sections: 2 or more, for half of them have folds")
     seed = int(np.random.default_rng().integers(1, 2**31)) if asked.seed is None else asked.seed
     print(f"First seed {seed}.\n")
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(asked.workers) as pool:

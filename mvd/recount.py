@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mvd.corrections import Status
 from mvd.reading import REPEATS_FOLDER
-from mvd.review import OpenReview, observer_name, observers, read_review, reviewed_count, reviewed_row
+from mvd.review import OpenReview, known_observer, observers, read_review, reviewed_count, reviewed_row
 from mvd.store import SpecimenRow, table_text, write_whole
-from mvd.store.log import REVIEWS_FOLDER
+from mvd.store.log import REVIEWS_FOLDER, logs_in
 from mvd.study import RESULTS_FOLDER, read_study
 
 RECOUNT_FILE = "specimens.csv"
@@ -41,6 +41,8 @@ class Recounted:
     specimens: tuple[ReviewedSpecimen, ...]
     not_begun: tuple[str, ...]
     """Specimens of the manifest; none among second reads, which only some are."""
+    unknown: tuple[str, ...] = ()
+    """Specimens with a log that the manifest does not name: they are in no table."""
 
     @property
     def begun(self) -> tuple[str, ...]:
@@ -49,7 +51,7 @@ class Recounted:
 
     @property
     def unfinished(self) -> bool:
-        return bool(self.begun or self.not_begun)
+        return bool(self.begun or self.not_begun or self.unknown)
 
 
 def recount_study(study: Path, observer: str | None = None) -> tuple[Recounted, ...]:
@@ -58,24 +60,27 @@ def recount_study(study: Path, observer: str | None = None) -> tuple[Recounted, 
     Raises
     ------
     MvdError
-        A log is damaged or does not fit its result, or the table cannot be written. Tables of observers before are.
+        Nobody of that name has reviewed anything; a log is damaged or does not fit its result; or the table cannot be
+        written. Tables of observers before are.
     """
     reviews = study / REVIEWS_FOLDER
     manifest = read_study(study).manifest
     names = [*(one.specimen for one in manifest.specimens), *(one.specimen for one in manifest.problems)]
+    if observer is not None:
+        observer = known_observer(observer, (*observers(reviews), *observers(study / REPEATS_FOLDER)))
     found = []
     for folder in (reviews, study / REPEATS_FOLDER):
-        everybody = observers(folder)
-        chosen = everybody if observer is None else tuple(n for n in everybody if n == observer_name(reviews, observer))
-        for name in chosen:
+        for name in (one for one in observers(folder) if observer in (None, one)):
             reviewed = recounted(study / RESULTS_FOLDER, folder, observer=name, specimens=dict.fromkeys(names))
-            if not reviewed:
+            logs = (path for path in logs_in(folder) if path.parent.name == name)
+            unknown = tuple(log.stem for log in logs if log.stem not in names)
+            if not reviewed and not unknown:
                 continue
             path = folder / name / RECOUNT_FILE
             write_whole(path, recount_text(one.row for one in reviewed).encode())
             known = {one.row.specimen for one in reviewed}
             missing = () if folder != reviews else tuple(n for n in dict.fromkeys(names) if n and n not in known)
-            found.append(Recounted(name, folder != reviews, path, reviewed, missing))
+            found.append(Recounted(name, folder != reviews, path, reviewed, missing, unknown))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ on a screen, counts here: the same log gives the same number.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,6 +164,21 @@ def observer_name(reviews: Path, name: str) -> str:
 def observers(reviews: Path) -> tuple[str, ...]:
     """Everybody who has reviewed anything."""
     return tuple(dict.fromkeys(path.parent.name for path in logs_in(reviews)))
+
+
+def known_observer(name: str, known: Iterable[str]) -> str:
+    """An observer's name, as one of those who have reviewed something.
+
+    Raises
+    ------
+    StoreError
+        Nobody of that name has.
+    """
+    plain, everybody = unicodedata.normalize("NFC", name).strip(), sorted(set(known))
+    if plain in everybody:
+        return plain
+    have = f"observers are {', '.join(everybody)}" if everybody else "nobody has"
+    raise StoreError(f"nobody named '{name[:100]}' has reviewed anything here; {have}")
 
 
 def reviewed_vessels(review: Review, protocol: Protocol) -> tuple[Vessel, ...]:

@@ -24,7 +24,7 @@ def vessel(name: str = "v00001", **changes: Any) -> Vessel:
     given_: dict[str, Any] = {
         "name": name,
         "outline": square,
-        "lumens": (square / 4 + 15,),
+        "lumens": (square / 4 + (15, 22.5),),
         "x_um": 20.123456789,
         "y_um": 30.0,
         "area_um2": 375.125,

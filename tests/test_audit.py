@@ -117,6 +117,8 @@ def test_looking_through_changes_nothing(study: Path) -> None:
 
 def test_where_nothing_was_reviewed_the_audit_says_so(tmp_path: Path, study: Path) -> None:
     assert mvd("audit", tmp_path).out == "nothing was reviewed\n"
-    assert mvd("audit", study, "--observer", "carl").out == "nothing was reviewed by carl\n"
+    outcome = mvd("audit", study, "--observer", "carl")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err == "mvd: nobody named 'carl' has reviewed anything here; observers are anna\n"
     outcome = mvd("audit", tmp_path / "nowhere")
     assert (outcome.status, outcome.err.count("\n")) == (1, 1)

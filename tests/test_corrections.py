@@ -296,6 +296,38 @@ def test_a_click_on_a_counted_vessel_is_no_second_vessel() -> None:
     decide.add_point(begun(), *MACHINE.vessels[2].outline.mean(axis=0))  # rejected: a vessel may be seen there
 
 
+def test_an_outline_round_a_counted_vessel_or_within_it_is_no_second_vessel() -> None:
+    x_um, y_um = MACHINE.vessels[0].x_um, MACHINE.vessels[0].y_um
+    for side_um in (30.0, 4.0):
+        with pytest.raises(CorrectionError, match="'v00001' is counted there already"):
+            decide.add_outline(begun(), square(x_um, y_um, side_um))
+    beside = decide.add_outline(begun(), square(x_um + 12, y_um, 10.0))  # they touch: two vessels may
+    assert counted(decided(begun(), beside)) == counted(begun()) + 1
+    rejected = MACHINE.vessels[2]
+    decide.add_outline(begun(), square(rejected.x_um, rejected.y_um, 30.0))  # rejected: a vessel may be seen there
+
+
+def test_a_mark_on_what_is_hidden_accepts_what_it_touches_and_else_adds() -> None:
+    hidden = decided(unreviewed(MACHINE), decide.hide(), decide.begin())
+    edge_um = MACHINE.vessels[0].bounds.x1_um
+    near = edge_um + NOMINAL_DIAMETER_UM / 2
+    touching = decide.mark(hidden, near - 0.5, MACHINE.vessels[0].y_um)
+    assert [after.name for after in touching.after.objects] == ["v00001"]
+    apart = decide.mark(hidden, near + 0.5, MACHINE.vessels[0].y_um)
+    assert [after.name for after in apart.after.objects] == ["c00003"]
+
+
+def test_what_is_hidden_where_an_outline_is_drawn_is_known_by_name() -> None:
+    hidden = decided(unreviewed(MACHINE), decide.hide(), decide.begin())
+    first = MACHINE.vessels[0]
+    assert decide.mark_outline(hidden, square(first.x_um + 2, first.y_um, 30.0)) == "v00001"
+    assert decide.mark_outline(hidden, square(first.x_um + 20, first.y_um, 8.0)) is None
+    seen = decided(hidden, decide.accept(hidden, "v00001"))
+    assert decide.mark_outline(seen, square(first.x_um, first.y_um, 30.0)) is None
+    with pytest.raises(CorrectionError, match="'v00001' is counted there already"):
+        decide.add_outline(seen, square(first.x_um, first.y_um, 30.0))
+
+
 def test_a_drawn_vessel_has_the_measures_of_its_outline() -> None:
     outline = np.array([[30.0, 30.0], [50.0, 30.0], [50.0, 34.0], [30.0, 34.0]])
     review = decided(begun(), decide.add_outline(begun(), np.vstack([outline, outline[:1]])))

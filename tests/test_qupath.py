@@ -186,6 +186,14 @@ def test_what_is_hidden_is_not_exported(study: Path) -> None:
     assert exported(study).exists()
 
 
+def test_before_an_unaided_read_is_begun_nothing_is_exported_either(study: Path) -> None:
+    write_protocol(study, PROTOCOL.model_copy(update={"review": ReviewPlan(first_read="unaided")}))
+    outcome = mvd("export", study, "--observer", "anna", NAME)
+    assert outcome.status == 3
+    assert "is hidden from anna, who has not counted it yet" in outcome.err
+    assert not (study / "qupath").exists()
+
+
 # Round trips
 
 

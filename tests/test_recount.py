@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from command_line import mvd
-from small_study import ROWS, contents, copy_of
+from small_study import ROWS, contents, copy_of, write_manifest
 
 from mvd.corrections import decide
 from mvd.counting import assign
@@ -138,4 +138,23 @@ def test_the_results_stay_as_they_are(study: Path) -> None:
 def test_where_nothing_was_reviewed_the_recount_says_so(study: Path) -> None:
     assert mvd("recount", study).out == "nothing was reviewed\n"
     open_reading(study, PRE, "anna")
-    assert mvd("recount", study, "--observer", "anna").out == "nothing was reviewed by anna\n"
+    assert mvd("recount", study, "--observer", "anna").out == "nothing was reviewed\n"
+
+
+def test_an_observer_whom_nobody_knows_is_an_error_that_names_the_others(study: Path) -> None:
+    one_less(study, PRE)
+    one_less(study, POST, observer="ben")
+    outcome = mvd("recount", study, "--observer", "Anna")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err == "mvd: nobody named 'Anna' has reviewed anything here; observers are anna, ben\n"
+    assert not (study / "reviews" / "anna" / "specimens.csv").exists()
+    assert mvd("recount", study, "--observer", " ben ").out.startswith("ben\n")
+
+
+def test_a_review_of_a_specimen_that_the_manifest_no_longer_names_is_said(study: Path) -> None:
+    for reading in (PRE, POST):
+        take(one_less(study, reading), decide.finish())
+    write_manifest(study, ROWS[0])
+    outcome = mvd("recount", study)
+    assert (outcome.status, outcome.err) == (3, "mvd: anna: not in specimens.csv: p1_post\n")
+    assert [row.specimen for row in table(study)] == ["p1_pre"]

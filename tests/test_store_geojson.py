@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from stored_example import CALIBRATION, COUNTS, FOUR, MEASURES, PLACES, geojson, same, vessel
@@ -65,6 +66,19 @@ def test_the_file_is_what_qupath_reads() -> None:
     assert len(found[0]["geometry"]["coordinates"]) == 2
     assert found[0]["properties"]["measurements"]["Area µm^2"] == 375.125
     assert all(isinstance(value, str) for value in found[1]["properties"]["metadata"].values())
+
+
+def test_a_lumen_across_the_outline_is_no_hole_of_it_and_comes_back() -> None:
+    inside = np.array([[15.0, 25.0], [20.0, 25.0], [20.0, 30.0]])
+    across = inside - (10.0, 0.0)
+    (feature,) = json.loads(geojson([vessel(lumens=(inside, across))]))["features"]
+    assert shapely.geometry.shape(feature["geometry"]).is_valid
+    assert len(feature["geometry"]["coordinates"]) == 1
+    assert len(feature["properties"]["lumens"]) == 2
+    (plain,) = json.loads(geojson([vessel(lumens=(inside,))]))["features"]
+    assert (len(plain["geometry"]["coordinates"]), "lumens" in plain["properties"]) == (2, False)
+    stored = as_stored([vessel(lumens=(inside, across))], CALIBRATION)
+    assert all(map(same, read_vessels(geojson(stored), CALIBRATION), stored))
 
 
 def test_identifiers_are_the_same_on_every_run_and_differ_between_specimens() -> None:

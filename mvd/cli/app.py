@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mvd.cli.agree import agree
 from mvd.cli.audit import audit
 from mvd.cli.compare import compare
 from mvd.cli.qupath import export_reviews, import_reviews
@@ -229,6 +230,7 @@ app.command()(review)
 app.command()(recount)
 app.command()(audit)
 app.command()(compare)
+app.command()(agree)
 app.command("export")(export_reviews)
 app.command("import")(import_reviews)
 app.command()(train)

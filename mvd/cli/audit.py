@@ -25,19 +25,17 @@ def audit(
     """
     from mvd.errors import StoreError  # noqa: PLC0415
     from mvd.reading import REPEATS_FOLDER  # noqa: PLC0415
-    from mvd.review import audit_reviews  # noqa: PLC0415
+    from mvd.review import audit_reviews, known_observer  # noqa: PLC0415
     from mvd.store.log import REVIEWS_FOLDER  # noqa: PLC0415
     from mvd.study import RESULTS_FOLDER  # noqa: PLC0415
 
     if not study.is_dir():
         raise StoreError(f"{study} is no folder; give the folder of a study")
     reads = {"": study / REVIEWS_FOLDER, ", second read": study / REPEATS_FOLDER}
-    found = [
-        (f"{one.observer}, {one.specimen}{read}", one)
-        for read, folder in reads.items()
-        for one in audit_reviews(study / RESULTS_FOLDER, folder)
-        if observer in (None, one.observer)
-    ]
+    audits = [(read, one) for read, folder in reads.items() for one in audit_reviews(study / RESULTS_FOLDER, folder)]
+    if observer is not None:
+        observer = known_observer(observer, (one.observer for _, one in audits))
+    found = [(f"{one.observer}, {one.specimen}{read}", one) for read, one in audits if observer in (None, one.observer)]
     for whose, one in found:
         if not quiet:
             _print(_lines(whose, one, study))
@@ -45,7 +43,7 @@ def audit(
             _complain(f"{whose}: {one.fault}")
     faults = sum(one.fault is not None for _, one in found)
     if not quiet or faults:
-        _print([_verdict([one for _, one in found], faults, observer)])
+        _print([_verdict([one for _, one in found], faults)])
     if faults:
         raise typer.Exit(3)
 
@@ -61,10 +59,10 @@ def _lines(whose: str, audited: Audit, study: Path) -> Iterator[str]:
     yield ""
 
 
-def _verdict(audits: list[Audit], faults: int, observer: str | None) -> str:
+def _verdict(audits: list[Audit], faults: int) -> str:
     logs, people = len(audits), len({one.observer for one in audits})
     if not logs:
-        return f"nothing was reviewed{f' by {observer}' if observer else ''}"
+        return "nothing was reviewed"
     what = f"{logs} log{'s' * (logs != 1)} of {people} observer{'s' * (people != 1)}"
     if faults:
         return f"{what}: {faults} not as {'it was' if faults == 1 else 'they were'} written"

@@ -27,7 +27,7 @@ def recount(
 
     found = recount_study(study, observer)
     if not found:
-        typer.echo(printable(f"nothing was reviewed{f' by {observer}' if observer else ''}"))
+        typer.echo(printable("nothing was reviewed"))
     for one in found:
         _show(one)
     if any(one.unfinished for one in found):
@@ -40,7 +40,8 @@ def _show(found: Recounted) -> None:
     typer.echo(printable(f"{found.observer}{', second reads' if found.repeats else ''}"))
     for line in _table(found):
         typer.echo(printable(line.rstrip()))
-    for what, names in (("not finished", found.begun), ("not reviewed", found.not_begun)):
+    lists = (("not finished", found.begun), ("not reviewed", found.not_begun), ("not in specimens.csv", found.unknown))
+    for what, names in lists:
         if names:
             typer.echo(f"mvd: {printable(found.observer)}: {what}: {printable(', '.join(names))}", err=True)
     for one in found.specimens:

@@ -19,7 +19,7 @@ from mvd.corrections.correction import Correction, Decision, new_name
 from mvd.corrections.forms import What
 from mvd.corrections.model import ObjectState, Polygon, Shape, Snapshot
 from mvd.corrections.replay import consider, reversal
-from mvd.corrections.shapes import cut, disc, drawn, holds, merged, parted, reference_point
+from mvd.corrections.shapes import cut, disc, drawn, holds, is_same, meets, merged, parted, reference_point
 from mvd.corrections.state import Review, ReviewedField, ReviewedObject, shape_of
 from mvd.errors import CorrectionError
 from mvd.fields import CountField
@@ -133,23 +133,38 @@ def add_point(review: Review, x_um: float, y_um: float) -> Decision:
 def mark(review: Review, x_um: float, y_um: float) -> Decision:
     """A vessel where an observer who does not see what the program found counts one.
 
-    What the program found there and the observer has not decided on is accepted, so that it is not counted a second
-    time when it is shown; elsewhere a disc is added as by `add_point`.
+    What the program found and the observer has not decided on is accepted where the disc of `add_point` touches it, so
+    that it is not counted a second time when it is shown; elsewhere that disc is added.
     """
-    at = [
-        reviewed.vessel
-        for reviewed in review.objects.values()
-        if not reviewed.decided and holds(reviewed.vessel, x_um, y_um)
-    ]
+    shape = disc(x_um, y_um)
+    at = [one.vessel for one in review.objects.values() if not one.decided and meets(one.vessel, shape)]
     if not at:
-        return _add(review, disc(x_um, y_um))
+        return _add(review, shape)
     nearest = min(at, key=lambda vessel: (not vessel.accepted, math.dist((vessel.x_um, vessel.y_um), (x_um, y_um))))
     return accept(review, nearest.name)
 
 
 def add_outline(review: Review, outline: Ring) -> Decision:
-    """A vessel whose outline, (n, 2) µm, was drawn."""
-    return _add(review, drawn(outline))
+    """A vessel whose outline, (n, 2) µm, was drawn; while the program's findings are hidden, see `mark_outline`.
+
+    Raises
+    ------
+    CorrectionError
+        It is drawn round a vessel that counts, or within it.
+    """
+    shape = drawn(outline)
+    for name, reviewed in review.objects.items():
+        if reviewed.vessel.accepted and (reviewed.decided or not review.hidden) and is_same(reviewed.vessel, shape):
+            raise CorrectionError(f"'{name}' is counted there already; give it another outline, or reject it first")
+    return _add(review, shape)
+
+
+def mark_outline(review: Review, outline: Ring) -> str | None:
+    """What the program found, and hides, where an outline is drawn: it is to be accepted and redrawn, not added to."""
+    shape = drawn(outline)
+    at = [one.vessel for one in review.objects.values() if not one.decided and is_same(one.vessel, shape)]
+    best = min(at, key=lambda vessel: (not vessel.accepted, -vessel.area_um2), default=None)
+    return None if best is None else best.name
 
 
 def merge(review: Review, names: Sequence[str]) -> Decision:

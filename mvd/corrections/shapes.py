@@ -102,6 +102,28 @@ def holds(vessel: Vessel, x_um: float, y_um: float) -> bool:
     return bool(_outline(vessel).covers(shapely.Point(x_um, y_um)))
 
 
+def meets(vessel: Vessel, shape: Shape) -> bool:
+    """Whether an outline touches a vessel's."""
+    if _is_far(vessel, shape):
+        return False
+    return bool(_outline(vessel).intersects(shapely.Polygon(shape.outline)))
+
+
+def is_same(vessel: Vessel, shape: Shape) -> bool:
+    """Whether an outline is drawn round a vessel, or within it: the reference point of one lies in the other."""
+    if _is_far(vessel, shape):
+        return False
+    x_um, y_um = reference_point(shape)
+    within = shapely.Polygon(shape.outline).covers(shapely.Point(vessel.x_um, vessel.y_um))
+    return bool(within) or holds(vessel, x_um, y_um)
+
+
+def _is_far(vessel: Vessel, shape: Shape) -> bool:
+    """Quick, and never True for what touches: an outline reaches half its length round from its centroid at most."""
+    x_um, y_um = shape.outline[0]
+    return max(abs(vessel.x_um - x_um), abs(vessel.y_um - y_um)) > vessel.perimeter_um + shape.perimeter_um
+
+
 def _outline(vessel: Vessel) -> Any:
     """The outline as a valid polygon; one that meets itself at a pixel corner is mended there."""
     polygon = shapely.Polygon(vessel.outline)

@@ -111,10 +111,11 @@ def import_review(study: Study, path: Path, *, observer: str, progress: Progress
 def _state(study: Study, specimen: str, observer: str) -> _State:
     results, reviews = study.folder / RESULTS_FOLDER, study.folder / REVIEWS_FOLDER
     opened = read_review(results, reviews, specimen=specimen, observer=observer)
-    if opened is None:
+    unaided = study.protocol.review.first_read == "unaided"
+    if opened is None and not unaided:
         measured = read_measured(results, specimen)
         return _State(measured, unreviewed(measured.machine), outdated=False)
-    if opened.review.hidden:
+    if opened is None or opened.review.hidden:
         raise StoreError(
             f"what the program found in {specimen} is hidden from {observer}, who has not counted it yet; a file would "
             "show it"

@@ -16,6 +16,7 @@ from itertools import compress
 from typing import Any, Literal, cast
 
 import numpy as np
+import shapely
 
 from mvd.counting import Assignment, FieldCount
 from mvd.errors import StoreError
@@ -40,6 +41,8 @@ MEASUREMENTS = {
     "mean_dab_od": "Mean DAB OD",
     "pieces": "Pieces",
 }
+_LUMENS = "lumens"
+"""Lumens that are no holes of the outline, as rings in pixels."""
 _SCORE = "Probability of being a vessel"
 """By the learned score; only where one was asked."""
 _COLOURS = {
@@ -216,13 +219,16 @@ def vessel_feature(specimen: str, vessel: Vessel, calibration: Calibration, assi
         metadata["size class"] = vessel.size_class
     if assignment is not None:
         metadata |= {"field": ";".join(assignment.fields), "position": assignment.why_not or _INSIDE}
-    rings = [closed_px(ring, calibration) for ring in (vessel.outline, *vessel.lumens)]
+    outline, *lumens = [closed_px(ring, calibration) for ring in (vessel.outline, *vessel.lumens)]
+    # The lumen of an open wall crosses the outline: as a hole, it would make a polygon that other programs refuse.
+    has_holes = shapely.Polygon(outline, lumens).is_valid
     measurements = {name: getattr(vessel, key) for key, name in MEASUREMENTS.items()}
     if vessel.score is not None:
         measurements[_SCORE] = vessel.score
     return {
-        "geometry": {"type": "Polygon", "coordinates": rings},
+        "geometry": {"type": "Polygon", "coordinates": [outline, *lumens] if has_holes else [outline]},
         "properties": {
+            **({} if has_holes else {_LUMENS: lumens}),
             "objectType": "detection",
             "name": vessel.name,
             "classification": {"name": classification, "color": _COLOURS[kind]},
@@ -270,7 +276,9 @@ def _read_vessel(feature: Feature, calibration: Calibration, where: str) -> Vess
         }
         score = properties["measurements"].get(_SCORE)
         measures["score"] = None if score is None else float(score)
-        outline, *lumens = [_to_um(_to_px_ring(ring), calibration) for ring in feature["geometry"]["coordinates"]]
+        drawn, *holes = feature["geometry"]["coordinates"]
+        rings = [drawn, *holes, *properties.get(_LUMENS, ())]
+        outline, *lumens = [_to_um(_to_px_ring(ring), calibration) for ring in rings]
     except (KeyError, TypeError, ValueError) as error:
         label = str(feature.get("properties", {}).get("name", "without a name"))
         raise StoreError(f"{where}: vessel {label} is damaged ({error}); run again to write it anew") from error

@@ -35,8 +35,8 @@ _HAZE_SLOPE_PER_UM = 0.10
 _FAINT_SHARE = 0.55
 _BLUE_SHARE = 1.5
 """Faint brown, of less than the first share of the slide's typical density, and bluer than the second share of its red
-over DAB, is a tinge if a nucleus fills its middle. In 32 sections of a simulator of other make that rejects 28 other
-things, most of them blasts and red cells, for 12 vessels; without the nucleus it would be 34 for 32."""
+over DAB, is a tinge if a nucleus fills its middle. In 24 sections of a simulator of other make that rejects 11 other
+things, most of them blasts, for 9 vessels; without the nucleus it would be 12 for 23."""
 _CELL_DIAMETER_UM = (6.5, 14.0)
 """Progenitors and blasts measure 8-12 µm; the outline of their stain may be a micrometre or two off."""
 _CELL_ASPECT = 0.7

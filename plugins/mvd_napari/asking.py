@@ -44,6 +44,15 @@ class Asking:
             line="",
         )
 
+    def reveal(self) -> None:
+        """Show what the program found; there is no way back to a count of one's own."""
+        counts = ", ".join(str(field.count) for field in self._desk.session.tally.fields)
+        self._desk.ask(
+            f"You counted {counts} in the fields. Show what the program found? It cannot be hidden again.",
+            lambda _: self._desk.attempt(lambda: deciding.reveal(self._desk.session)),
+            answers=("Show it",),
+        )
+
     def unblind(self) -> None:
         self._desk.ask(
             "Why are the names to be shown? It stays in the log, and cannot be undone.",
@@ -54,12 +63,13 @@ class Asking:
     def _unblind(self, why: str) -> None:
         self._desk.session.unblind(why)
         self._desk.workers.forget(but=set())  # what was prepared does not know of it
-        self._desk.show_title()
+        self._desk.specimens.show_title()
 
     def finish(self) -> None:
         """Finish the specimen; fields that nobody looked at are asked about."""
         code = self._desk.session.reading.code if self._desk.session.reading else ""
-        unseen = [name for name in self._desk.session.review.fields if (code, name) not in self._desk.seen]
+        fields_of = self._desk.session.review.fields.items()
+        unseen = [name for name, one in fields_of if (code, one.field.rect) not in self._desk.seen]
         if not unseen:
             self._finish()
             return
@@ -77,4 +87,4 @@ class Asking:
         if following is None:
             self._desk.note("All specimens are finished. Thank you.")
         else:
-            self._desk.open_reading(following)
+            self._desk.specimens.open(following)

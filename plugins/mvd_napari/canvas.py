@@ -32,6 +32,7 @@ from mvd_napari.layers import (
     vessel_outlines,
     vessel_points,
 )
+from mvd_napari.pointer import Pointer
 from mvd_napari.pyramid import ImageLayer
 from mvd_napari.session import Mode, Session
 
@@ -118,6 +119,7 @@ class Canvas:
         viewer.mouse_double_click_callbacks.clear()  # the second of two quick clicks is no wish to zoom
         viewer.mouse_drag_callbacks.append(self._on_drag)
         viewer.mouse_move_callbacks.append(self._on_move)
+        self._pointer = Pointer(self._on_rest, self.native)
 
     def close(self) -> None:
         """Let go of the mouse, and of the viewer, which is closed when nobody holds it any more."""
@@ -129,6 +131,7 @@ class Canvas:
         ):
             if mine in callbacks:
                 callbacks.remove(mine)
+        self._pointer.close()
         self.viewer = None
 
     @property
@@ -148,9 +151,6 @@ class Canvas:
         data, attributes, _ = image
         if self.image is None:
             self.image = Image(data, **attributes)
-            for other in self.viewer.layers:
-                if isinstance(other, Image):  # another slide, over this one, would have this one's marks on it
-                    other.visible = False
             self.viewer.layers.insert(0, self.image)
             self.viewer.layers.selection.active = self.image
             return
@@ -281,6 +281,17 @@ class Canvas:
     def _on_move(self, _viewer: Any, event: Any) -> None:
         y_um, x_um = (float(value) for value in event.position[-2:])
         self._hand.hover(x_um, y_um)
+
+    def _on_rest(self, right_px: float, down_px: float) -> None:
+        if self.viewer is None:
+            return
+        camera, size = self.viewer.scene.camera, self.native.size()
+        _, y_um, x_um = camera.center
+        x_um, y_um = (
+            x_um + (right_px - size.width() / 2) / camera.zoom,
+            y_um + (down_px - size.height() / 2) / camera.zoom,
+        )
+        self._hand.hover(float(x_um), float(y_um))
 
 
 def _styled(

@@ -22,7 +22,9 @@ def click(session: Session, x_um: float, y_um: float) -> None:
     if name is None and not _shows(session, x_um, y_um):
         raise CorrectionError(f"this is outside field {session.field}, and vessels are counted in fields")
     if name is None and session.review.hidden:
-        session.take(decide.mark(session.begun().review, x_um, y_um))
+        decision = decide.mark(session.begun().review, x_um, y_um)
+        session.marked_at |= {after.name: (x_um, y_um) for after in decision.after.objects}
+        session.take(decision)
     elif name is None:
         session.take(decide.add_point(session.begun().review, x_um, y_um))
     elif session.review.objects[name].vessel.accepted:
@@ -65,6 +67,9 @@ def split(session: Session, name: str, line: Ring) -> None:
 def outline(session: Session, ring: Ring, name: str | None) -> None:
     """Another outline for an object, or without one a new vessel."""
     review = session.begun().review
+    if name is None and review.hidden and (name := decide.mark_outline(review, ring)) is not None:
+        session.take(decide.accept(review, name))
+    review = session.review
     session.take(decide.redraw(review, name, ring) if name else decide.add_outline(review, ring))
     session.chosen = ()
 

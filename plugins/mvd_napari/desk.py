@@ -62,11 +62,13 @@ def open_desk(napari_viewer: napari.Viewer) -> QWidget:
 
 def _desk(viewer: Any, session: Session) -> Desk:
     viewer.theme = LIGHT
+    for layer in viewer.layers:  # another slide, or an earlier desk's marks, would lie over the section
+        layer.visible = False
     desk = Desk(viewer, session)
     desk.panel.destroyed.connect(desk.close)
     clear_away(viewer)
     viewer.canvas.overlays.scale_bar.visible = True
-    QTimer.singleShot(0, desk.begin)
+    QTimer.singleShot(0, desk.specimens.begin)
     return desk
 
 

@@ -6,7 +6,7 @@ from mvd_napari.keys import Moment
 from mvd_napari.moments import moments
 from mvd_napari.panel import Face, FieldFace
 from mvd_napari.session import Session
-from mvd_napari.sight import as_shown
+from mvd_napari.sight import as_marked
 from mvd_napari.wording import STATUS_WORDS, field_words, mvd_words, object_words
 
 
@@ -50,4 +50,5 @@ def pointed_words(session: Session) -> tuple[str, str]:
         return "", "Put the pointer on an object to see its measures."
     if len(chosen) > 1:
         return f"{len(chosen)} objects chosen", ""
-    return object_words(as_shown(session.review.objects[chosen[0]], session.review), session.tally)
+    one = session.review.objects[chosen[0]]
+    return object_words(as_marked(one, session.marked_at) if session.review.hidden else one, session.tally)

@@ -113,13 +113,14 @@ class LazyLevel:
 class SlideReader:
     """A slide in chunks: the newest are kept, those that are missing are decoded side by side."""
 
-    def __init__(self, slide: Slide) -> None:
+    def __init__(self, slide: Slide, name: str | None = None) -> None:
+        self._name = name
         self.um_per_px = min(slide.calibration.um_per_px_x, slide.calibration.um_per_px_y)
         self._slide = slide
         self._size = max(slide.bounds.width_um, slide.bounds.height_um) / self.um_per_px
         self._kept = _KeptChunks()
         self._threads = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="slide")
-        self._unreadable: set[str] = set()
+        self._has_warned = False
 
     def read(self, factor: int, rows: tuple[int, int], columns: tuple[int, int]) -> Pixels:
         """Pixels of half-open spans of the level with `factor` × `factor` level-0 pixels in each of its own.
@@ -189,9 +190,10 @@ class SlideReader:
         return colours.repeat(square_px, axis=0).repeat(square_px, axis=1)
 
     def _tell(self, problem: str) -> None:
-        if problem and problem not in self._unreadable:
-            self._unreadable.add(problem)
-            warnings.warn(problem, stacklevel=2)
+        if problem and not self._has_warned:
+            self._has_warned = True
+            said = f"{self._name} cannot be read in places; they are striped grey" if self._name else problem
+            warnings.warn(said, stacklevel=2)
 
 
 class _KeptChunks:
@@ -217,9 +219,12 @@ class _KeptChunks:
                 self.bytes -= self._chunks.popitem(last=False)[1].nbytes
 
 
-def slide_levels(slide: Slide) -> list[LazyLevel]:
-    """Levels of an open slide, the finest first; they hold the slide, and closing it is left to the caller."""
-    reader = SlideReader(slide)
+def slide_levels(slide: Slide, name: str | None = None) -> list[LazyLevel]:
+    """Levels of an open slide, the finest first; they hold the slide, and closing it is left to the caller.
+
+    A warning about a part that cannot be read calls the slide by `name`, where there is one, and not by its file's.
+    """
+    reader = SlideReader(slide, name)
     bounds = slide.bounds
     wide, tall = (_pixels(length, reader.um_per_px) for length in (bounds.width_um, bounds.height_um))
     doublings = 0
@@ -251,7 +256,7 @@ def image_layer(
     """
     path = Path(path)
     slide = open_slide(path, um_per_px=um_per_px)
-    levels = slide_levels(slide)
+    levels = slide_levels(slide, name)
     # napari tells nobody that a layer was removed: the file goes with the last level.
     weakref.finalize(levels[0].reader, slide.close)
     um = levels[0].um_per_px

@@ -54,7 +54,7 @@ class Relocating:
 
         def ready(ground: Ground) -> None:
             self._evaluable = ground.evaluable(self._desk.session.review.involved)
-            self._desk.begin_drawing(Mode.PLACE, "Move the pointer to where the field is to lie, and click.")
+            self._desk.mouse.begin_drawing(Mode.PLACE, "Move the pointer to where the field is to lie, and click.")
             self._desk.show()
 
         self._with_ground(ready)
@@ -82,7 +82,7 @@ class Relocating:
             raise CorrectionError(f"it would overlap field {clash}; put it elsewhere")
         name, opened = str(session.field), session.begun()
         centre = ((rect.x0_um + rect.x1_um) / 2, (rect.y0_um + rect.y1_um) / 2)
-        self._desk.end_drawing()
+        self._desk.mouse.end_drawing()
         self._find(lambda ground, progress: moved_field(ground, opened, name, centre, progress=progress))
 
     def replace(self) -> None:
@@ -115,7 +115,7 @@ class Relocating:
 
     def _begin_drawing(self) -> None:
         desk = self._desk
-        desk.begin_drawing(Mode.INVOLVED, "Drag round the involved marrow.")
+        desk.mouse.begin_drawing(Mode.INVOLVED, "Drag round the involved marrow.")
         if desk.canvas.image is not None:
             height, width = desk.canvas.image.data[0].shape[:2]
             um = float(desk.canvas.image.scale[-1])
@@ -143,7 +143,7 @@ class Relocating:
 
     def _place_anew(self) -> None:
         area, opened = self._area, self._desk.session.begun()
-        self._desk.end_drawing()
+        self._desk.mouse.end_drawing()
         self._find(lambda ground, progress: changed_involved(ground, opened, area, progress=progress))
 
     # Finding
@@ -189,7 +189,7 @@ class Relocating:
             self._end()
             self._desk.complain(error)
 
-        self._desk.stay()
+        self._desk.specimens.stay()
         self._desk.session.busy = True
         self._desk.note("Looking at the slide …")
         self._desk.panel.show_progress((0, 0))

@@ -62,6 +62,8 @@ class Session:
         self.chosen: tuple[str, ...] = ()
         self.pointed: str | None = None
         """The object under the pointer."""
+        self.marked_at: dict[str, tuple[float, float]] = {}
+        """Where the observer clicked on what is hidden: it is shown there, and not where the program found it."""
         self.mode = Mode.LOOK
         self.busy = False
         self._tally: tuple[OpenReview, Tally] | None = None
@@ -106,7 +108,7 @@ class Session:
 
     def near(self) -> tuple[ReviewedObject, ...]:
         """The objects of the field in view and round it."""
-        return objects_near(self.review, self.rect) if self.rect else ()
+        return objects_near(self.review, self.rect, self.marked_at) if self.rect else ()
 
     def at(self, x_um: float, y_um: float) -> str | None:
         """The object at a place."""
@@ -134,7 +136,7 @@ class Session:
     def open(self, reading: Reading, opened: OpenReview | None = None) -> None:
         """Go to a read; `opened` is what `read` gave for it."""
         opened = opened or self.read(reading)
-        same = self.reading == reading
+        same = self.reading is not None and self.reading.code == reading.code
         self.reading, self.opened, self.mode = reading, opened, Mode.LOOK
         self.chosen, self.pointed = (), None
         if not same or self.field not in opened.review.fields:

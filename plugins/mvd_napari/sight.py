@@ -5,14 +5,16 @@ Pure: nothing here knows a screen. The numbers are those of `mvd.review`, and of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import shapely
 
 from mvd.corrections import Review, ReviewedObject
+from mvd.corrections.shapes import disc
 from mvd.counting import assign
-from mvd.geometry import Rect
+from mvd.geometry import Rect, Ring
 from mvd.protocol import Protocol
 from mvd.review import reviewed_count
 from mvd.vessels import Vessel
@@ -92,23 +94,44 @@ def doubtful_objects(review: Review, protocol: Protocol) -> tuple[tuple[str, str
     return tuple((vessel.name, field) for vessel, field in found)
 
 
-def visible(review: Review) -> Iterator[ReviewedObject]:
+Places = Mapping[str, tuple[float, float]]
+"""x, y in µm, by the object's name."""
+
+
+def visible(review: Review, marked_at: Places) -> Iterator[ReviewedObject]:
     """The objects that may be shown: while what the program found is hidden, those that the observer decided on."""
-    return (as_shown(one, review) for one in review.objects.values() if one.decided or not review.hidden)
+    for one in review.objects.values():
+        if not review.hidden:
+            yield one
+        elif one.decided:
+            yield as_marked(one, marked_at)
 
 
-def as_shown(one: ReviewedObject, review: Review) -> ReviewedObject:
-    """An object as it may be shown: while what the program found is hidden, as if the observer had added it.
+def as_marked(one: ReviewedObject, marked_at: Places) -> ReviewedObject:
+    """An object as it may be shown while what the program found is hidden: as if the observer had added it.
 
-    Otherwise a vessel that the program found, too, would look unlike one that it missed.
+    Otherwise a vessel that the program found, too, would look, and lie under the pointer, unlike one that it missed.
     """
-    return replace(one, source="point", order=_BY_OBSERVER) if review.hidden else one
+    if one.source != "found":
+        return replace(one, source="point", order=_BY_OBSERVER)
+    x_um, y_um = marked_at.get(one.vessel.name, (one.vessel.x_um, one.vessel.y_um))
+    shape = disc(x_um, y_um)
+    vessel = replace(
+        one.vessel,
+        outline=np.array(shape.outline),
+        lumens=(),
+        x_um=x_um,
+        y_um=y_um,
+        area_um2=shape.area_um2,
+        perimeter_um=shape.perimeter_um,
+    )
+    return replace(one, vessel=vessel, source="point", order=_BY_OBSERVER)
 
 
-def objects_near(review: Review, rect: Rect) -> tuple[ReviewedObject, ...]:
-    """The objects of a field and of what surrounds it."""
+def objects_near(review: Review, rect: Rect, marked_at: Places) -> tuple[ReviewedObject, ...]:
+    """The objects of a field and of what surrounds it; `marked_at` as for `as_marked`."""
     near = rect.expanded(SURROUND_UM)
-    return tuple(one for one in visible(review) if _overlap(one.vessel, near))
+    return tuple(one for one in visible(review, marked_at) if _overlap(one.vessel, near))
 
 
 def object_at(objects: Iterable[ReviewedObject], x_um: float, y_um: float) -> str | None:
@@ -124,6 +147,18 @@ def object_at(objects: Iterable[ReviewedObject], x_um: float, y_um: float) -> st
             rank = (distance, vessel.area_um2, vessel.name)
             best = min(best, rank) if best else rank
     return best[2] if best else None
+
+
+def loop(ring: Ring) -> Ring:
+    """What a line that was drawn round something encloses: a hand runs a little past where it began.
+
+    A line that encloses nothing stays as it is, and is refused where it is used.
+    """
+    if len(ring) < 4:
+        return ring
+    parts = shapely.get_parts(shapely.make_valid(shapely.Polygon(ring)))
+    areas = [part for part in parts if part.geom_type == "Polygon" and part.area > 0]
+    return np.array(max(areas, key=lambda part: part.area).exterior.coords)[:-1] if areas else ring
 
 
 def field_under(review: Review, x_um: float, y_um: float) -> str | None:

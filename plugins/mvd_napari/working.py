@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any
 
 from mvd.errors import MvdError
-from mvd.geometry import Ring
-from mvd.reading import Reading
+from mvd.geometry import Rect
 from mvd.vessels import Reason
 from mvd_napari import deciding
 from mvd_napari.asking import Asking
 from mvd_napari.canvas import Canvas, Hand
-from mvd_napari.facing import face_of, pointed_words
+from mvd_napari.facing import face_of
 from mvd_napari.help import show_table
 from mvd_napari.keyboard import Keyboard
 from mvd_napari.keys import KEYS, REASON_KEYS, Action, Moment, action_of, table, working
-from mvd_napari.menu import object_menu
 from mvd_napari.moments import moments
+from mvd_napari.mouse import Mouse
 from mvd_napari.panel import Panel, Pressed
 from mvd_napari.relocating import Relocating
 from mvd_napari.session import Mode, Session
+from mvd_napari.specimens import Specimens
 from mvd_napari.wording import STATUS_SIGNS
-from mvd_napari.workers import Prepared, Workers, prepare
+from mvd_napari.workers import Workers
 
 _WHY_NOT = {
     Moment.OBJECT: "Put the pointer on an object first, or go to one with E.",
@@ -44,25 +43,25 @@ class Desk:
 
     def __init__(self, viewer: Any, session: Session) -> None:
         self.viewer, self.session = viewer, session
+        self.mouse, self.specimens = Mouse(self), Specimens(self)
+        self.relocating, self.asking = Relocating(self), Asking(self)
         self.panel = Panel(
-            Pressed(self.go_to_field, self.open_number, self.undo, self.redo, self.press_finish, self.cancel)
+            Pressed(self.go_to_field, self.specimens.open_number, self.undo, self.redo, self.press_finish, self.cancel)
         )
         self.workers = Workers(self.panel)
-        self.canvas = Canvas(viewer, Hand(self.click, self.menu, self.hover, self.stroke))
+        self.canvas = Canvas(viewer, Hand(self.mouse.click, self.mouse.menu, self.mouse.hover, self.mouse.stroke))
         self.keyboard = Keyboard(self.press, self.canvas.native, viewer.window._qt_window)
-        self.relocating, self.asking = Relocating(self), Asking(self)
         self.marks = self.outlines = True
-        self.seen: set[tuple[str, str]] = set()
-        """Fields that were looked at, by reading."""
-        self._wanted: str | None = None
+        self.seen: set[tuple[str, Rect]] = set()
+        """Where fields were looked at, by reading: one that is placed anew was not."""
         self._acts: dict[Action, Callable[[], None]] = {
             Action.NEXT_FIELD: lambda: self.step_field(1),
             Action.PREVIOUS_FIELD: lambda: self.step_field(-1),
             Action.ACCEPT: lambda: deciding.accept(self.session, self.session.target),
             Action.REJECT: lambda: deciding.reject(self.session, self.session.target),
             Action.MERGE: lambda: deciding.merge(self.session, self.session.chosen),
-            Action.SPLIT: self.begin_split,
-            Action.OUTLINE: lambda: self.begin_drawing(Mode.OUTLINE, "Drag round the vessel."),
+            Action.SPLIT: self.mouse.begin_split,
+            Action.OUTLINE: lambda: self.mouse.begin_drawing(Mode.OUTLINE, "Drag round the vessel."),
             Action.COMMENT: self.asking.comment,
             Action.NEXT_DOUBTFUL: self.next_doubtful,
             Action.MARKS: self.toggle_marks,
@@ -73,85 +72,14 @@ class Desk:
             Action.REPLACE_FIELD: self.relocating.replace,
             Action.LEAVE_OUT: self.asking.leave_out,
             Action.INVOLVED: self.relocating.begin_involved,
-            Action.REVEAL: lambda: deciding.reveal(self.session),
+            Action.REVEAL: self.asking.reveal,
             Action.UNBLIND: self.asking.unblind,
             Action.FINISH: self.asking.finish,
             Action.REOPEN: lambda: deciding.reopen(self.session),
-            Action.NEXT_SPECIMEN: lambda: self.open_reading(self.session.next_reading(1)),
-            Action.PREVIOUS_SPECIMEN: lambda: self.open_reading(self.session.next_reading(-1)),
+            Action.NEXT_SPECIMEN: lambda: self.specimens.open(self.session.next_reading(1)),
+            Action.PREVIOUS_SPECIMEN: lambda: self.specimens.open(self.session.next_reading(-1)),
             Action.HELP: self.show_keys,
         }
-
-    # Opening
-
-    def begin(self) -> None:
-        """Go to the first specimen that is not finished."""
-        self.show()
-        first = self.session.next_unfinished()
-        self.open_reading(first or (self.session.readings[0] if self.session.readings else None))
-
-    def open_number(self, number: int) -> None:
-        """The specimen in this line of the list."""
-        self.open_reading(self.session.readings[number])
-
-    def open_reading(self, reading: Reading | None) -> None:
-        """Show a specimen as soon as it is ready; at once, where it was prepared."""
-        if reading is None or self.session.busy or not self._question_away():
-            return
-        self._wanted = reading.code
-        future = self._prepare(reading)
-        if future.done():
-            self._show_prepared(reading, future)
-            return
-        self.note(f"Opening {reading.title} …")
-        future.add_done_callback(lambda found: self.workers.tell(lambda: self._show_prepared(reading, found)))
-
-    def stay(self) -> None:
-        """Open nothing that was asked for before: what is open is being worked on."""
-        self._wanted = None
-
-    def _question_away(self) -> bool:
-        """Close an open question, for it is about what is about to change; not one with an answer half written."""
-        question = self.panel.question
-        if question.is_open and question.is_half_written:
-            self.note("First press Return to keep what you wrote, or Cancel.")
-            return False
-        if question.is_open:
-            question.close_it()
-        return True
-
-    def _prepare(self, reading: Reading) -> Future[Prepared]:
-        specimen = self.session.specimen_of(reading)
-        return self.workers.ahead(reading.code, lambda: prepare(reading, specimen, self.session.read))
-
-    def _show_prepared(self, reading: Reading, future: Future[Prepared]) -> None:
-        if reading.code != self._wanted or future.cancelled():
-            return
-        self._wanted = None
-        self.workers.taken(reading.code)
-        try:
-            prepared = future.result()
-        except MvdError as error:
-            self.session.pass_by(reading)
-            self.show()
-            self.complain(error)
-            return
-        self.panel.question.close_it()
-        self.session.open(reading, prepared.opened)
-        self.show_title()
-        self.canvas.set_mode(Mode.LOOK)
-        self.canvas.show_section(prepared.image)
-        self.canvas.show_involved(self.session.review.involved)
-        self.note(self.session.blinds.over(prepared.opened.outdated or ""))
-        self.look_at_field()
-        self.show()
-        following = self.session.next_unfinished()
-        if following is not None and following != reading:
-            self.workers.forget(but={following.code})
-            self._prepare(following)
-
-    def show_title(self) -> None:
-        self.viewer.title = f"mvd · {self.session.reading.title}" if self.session.reading else "mvd"
 
     # Looking
 
@@ -161,7 +89,7 @@ class Desk:
 
     def go_to_field(self, name: str) -> None:
         """A field's button."""
-        if self._may(Moment.OPEN) and self._question_away():
+        if self.may(Moment.OPEN) and self.question_away():
             self.session.go_to_field(name)
             self.look_at_field()
             self.show()
@@ -170,7 +98,7 @@ class Desk:
         rect, reading = self.session.rect, self.session.reading
         if rect is not None and reading is not None:
             self.canvas.go_to(rect)
-            self.seen.add((reading.code, str(self.session.field)))
+            self.seen.add((reading.code, rect))
 
     def next_doubtful(self) -> None:
         before = self.session.field
@@ -187,10 +115,25 @@ class Desk:
 
     # Keys and buttons
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the panel is on the screen. A desk whose panel was closed decides nothing: another may be open."""
+        return self.panel.isVisible()
+
+    def question_away(self) -> bool:
+        """Close an open question, for it is about what is about to change; not one with an answer half written."""
+        question = self.panel.question
+        if question.is_open and question.is_half_written:
+            self.note("First press Return to keep what you wrote, or Cancel.")
+            return False
+        if question.is_open:
+            question.close_it()
+        return True
+
     def press(self, key: str) -> bool:
         """A key; whether it is one of the desk's."""
         action = action_of(key)
-        if action is None:
+        if action is None or not self.is_seen:
             return False
         question = self.panel.question
         if question.is_open:
@@ -211,13 +154,13 @@ class Desk:
     def act(self, action: Action, do: Callable[[], None]) -> None:
         """Do what an action does, if it can be done now; say why where it cannot."""
         needed = {key.when for key in KEYS if key.action is action}
-        if any(self._may(moment) for moment in needed):
+        if any(self.may(moment) for moment in needed):
             self.note("")
             self.attempt(do)
         else:
             self.note(self._why_not(needed))
 
-    def _may(self, moment: Moment) -> bool:
+    def may(self, moment: Moment) -> bool:
         return moment is Moment.EVER or moment in moments(self.session)
 
     def _why_not(self, needed: set[Moment]) -> str:
@@ -231,6 +174,9 @@ class Desk:
         if Moment.FINISHED in held:
             return _WHY_NOT[Moment.REVIEW]
         return next((_WHY_NOT[moment] for moment in needed if moment in _WHY_NOT), "")
+
+    def reject_as(self, reason: Reason) -> None:
+        self.act(Action.REASON, lambda: deciding.reject(self.session, self.session.target, reason))
 
     def attempt(self, do: Callable[[], object]) -> None:
         """Do it and show what it changed; what is refused is said, and nothing is changed."""
@@ -248,7 +194,7 @@ class Desk:
 
     def press_finish(self) -> None:
         """The big button: finish, or go on with what is finished, or show what was hidden."""
-        if not self._question_away():
+        if not self.question_away():
             return
         held = moments(self.session)
         action = Action.REOPEN if Moment.FINISHED in held else Action.REVEAL if Moment.HIDDEN in held else Action.FINISH
@@ -259,74 +205,11 @@ class Desk:
         if self.session.busy:
             self.relocating.cancel()
         elif self.session.mode is not Mode.LOOK:
-            self.end_drawing()
+            self.mouse.end_drawing()
         else:
             self.session.choose(None)
         self.note("")
         self.show()
-
-    # The mouse
-
-    def click(self, x_um: float, y_um: float, held: frozenset[str]) -> None:
-        if not self._question_away():
-            return
-        if self.session.mode is Mode.PLACE:
-            self.attempt(lambda: self.relocating.put_down(x_um, y_um))
-        elif "Shift" in held and self._may(Moment.REVIEW):
-            self.attempt(lambda: self.session.choose_at(x_um, y_um))
-        else:
-            self.act(Action.ADD, lambda: deciding.click(self.session, x_um, y_um))
-            self.hover(x_um, y_um)
-
-    def menu(self, x_um: float, y_um: float) -> None:
-        """Everything that can be done with the object there."""
-        if not self._question_away():
-            return
-        self.hover(x_um, y_um)
-        if self.session.pointed is not None and self.session.pointed not in self.session.chosen:
-            self.session.choose(None)
-        if self._may(Moment.OBJECT):
-            object_menu(self.panel, self.session.review.objects[self.session.target[0]], self.press, self.reject_as)
-
-    def reject_as(self, reason: Reason) -> None:
-        self.act(Action.REASON, lambda: deciding.reject(self.session, self.session.target, reason))
-
-    def hover(self, x_um: float, y_um: float) -> None:
-        if self.session.opened is None:
-            return
-        if self.session.mode is Mode.PLACE:
-            self.relocating.hover(x_um, y_um)
-            return
-        name = self.session.at(x_um, y_um) if self.session.mode is Mode.LOOK else self.session.pointed
-        if name != self.session.pointed:
-            self.session.pointed = name
-            self.canvas.show_chosen(self.session)
-            self.panel.show_object(pointed_words(self.session))
-            self._show_help()
-
-    def stroke(self, ring: Ring) -> None:
-        """A line or an outline was drawn."""
-        mode, target = self.session.mode, self.session.target
-        if mode is Mode.INVOLVED:
-            self.attempt(lambda: self.relocating.drawn(ring))
-            return
-        self.end_drawing()
-        if mode is Mode.LINE:
-            self.attempt(lambda: deciding.split(self.session, target[0], ring))
-        elif mode is Mode.OUTLINE:
-            self.attempt(lambda: deciding.outline(self.session, ring, target[0] if target else None))
-
-    def begin_split(self) -> None:
-        self.begin_drawing(Mode.LINE, "Drag a line right across it.")
-
-    def begin_drawing(self, mode: Mode, note: str) -> None:
-        self.session.mode = mode
-        self.canvas.set_mode(mode)
-        self.note(note)
-
-    def end_drawing(self) -> None:
-        self.session.mode = Mode.LOOK
-        self.canvas.set_mode(Mode.LOOK)
 
     # Showing
 
@@ -343,11 +226,11 @@ class Desk:
         finished = sum(status == "finished" for status in self.session.statuses.values())
         present = self.session.readings.index(self.session.reading) if self.session.reading else None
         self.panel.show_specimens(f"Specimens: {finished} of {len(rows)} finished", rows, present)
-        self._show_help()
+        self.show_help()
 
-    def _show_help(self) -> None:
+    def show_help(self) -> None:
         reasons = [(digit, str(reason)) for digit, reason in REASON_KEYS.items()]
-        self.panel.show_help(list(self._help()), reasons if self._may(Moment.OBJECT) else ())
+        self.panel.show_help(list(self._help()), reasons if self.may(Moment.OBJECT) else ())
 
     def _help(self) -> Iterator[tuple[str, str]]:
         for key in working(moments(self.session)):
@@ -363,7 +246,9 @@ class Desk:
     def complain(self, error: MvdError) -> None:
         """What was refused and why, without a name that may not be shown."""
         said = self.session.blinds.over(str(error))
-        self.panel.show_note(said[:1].upper() + said[1:] + ".", wrong=True)
+        first = said.split(" ", 1)[0].strip("'")
+        is_name = any(first in (one.code, one.specimen) for one in self.session.readings)
+        self.panel.show_note((said if is_name else said[:1].upper() + said[1:]) + ".", wrong=True)
 
     def close(self) -> None:
         """Let go of the viewer; every decision is on the disk already."""

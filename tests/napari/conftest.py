@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from on_screen import settle
+from simulated_observer import section
+from small_study import copy_of, write_manifest, write_protocol
+
+from mvd.phantom.write import write_ome_tiff
+from mvd.protocol import Protocol
+from mvd.study import run_study
 
 os.environ["NAPARI_CONFIG"] = ""  # a user's settings are neither read nor written
 os.environ.setdefault("QT_API", "pyqt6")
 
 if TYPE_CHECKING:
     import napari
+    from observer_hands import Hands
 
 OPEN_A_WINDOW = "from qtpy.QtWidgets import QApplication, QWidget; app = QApplication([]); QWidget().show()"
 REQUIRED = "MVD_VIEWER_TESTS"
@@ -81,3 +88,33 @@ def viewer(plugin: None, request: pytest.FixtureRequest) -> Iterator[napari.View
     made.window.resize(1000, 800)
     settle()
     yield made
+
+
+@pytest.fixture(scope="session")
+def crowded_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sections of one patient, whose name is on nothing but the files, with much to see in each field."""
+    from observer_hands import CHOICES, TIMES  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("crowded") / "study"
+    folder.mkdir()
+    write_protocol(folder, Protocol.model_validate({**CHOICES}))
+    rows = [
+        {"specimen": f"smith_{t}", "patient": "smith", "timepoint": t, "image": f"smith_{t}.ome.tif"} for t in TIMES
+    ]
+    write_manifest(folder, *rows)
+    for seed, row in enumerate(rows, start=1):
+        write_ome_tiff(folder / row["image"], section(seed).image)
+    assert [row.status for row in run_study(folder)] == ["measured", "measured"]
+    return folder
+
+
+@pytest.fixture
+def study(crowded_study: Path, tmp_path: Path) -> Path:
+    return copy_of(crowded_study, tmp_path)
+
+
+@pytest.fixture
+def hands(viewer: napari.Viewer, study: Path) -> Iterator[Hands]:
+    from observer_hands import hands_on  # noqa: PLC0415
+
+    yield from hands_on(viewer, study)

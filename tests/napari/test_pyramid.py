@@ -233,6 +233,13 @@ def test_damage_is_shown_and_told_once() -> None:
     assert len(np.unique(level[1000:1256, 1000:1256])) > 2
 
 
+def test_damage_is_told_by_the_layers_name_where_it_has_one() -> None:
+    slide, _ = painted((2000, 2000), torn=Rect(0, 0, 100, 100))
+    level = slide_levels(slide, "Section")[0]
+    with pytest.warns(UserWarning, match="^Section cannot be read in places; they are striped grey$"):
+        level[:CHUNK_PX, :CHUNK_PX]
+
+
 def test_layer_is_in_um_from_the_corner_of_the_slide() -> None:
     levels, attributes, kind = image_layer(SAMPLE)
     assert kind == "image"

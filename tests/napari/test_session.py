@@ -12,7 +12,7 @@ from mvd_napari.keys import Moment
 from mvd_napari.layers import standing
 from mvd_napari.moments import moments
 from mvd_napari.session import Mode, Session
-from mvd_napari.sight import SURROUND_UM, doubtful_objects, object_at, tally
+from mvd_napari.sight import SURROUND_UM, doubtful_objects, loop, object_at, tally
 from mvd_napari.wording import object_words
 from small_study import copy_of, write_protocol
 
@@ -293,3 +293,58 @@ def test_unaided_what_the_program_found_looks_as_what_it_missed(unaided: Session
     assert unaided.tally.count == 2
     looks = {(standing(one, unaided.tally.counted), object_words(one, unaided.tally)) for one in unaided.near()}
     assert len(looks) == 1
+
+
+def found_in_a_field(session: Session) -> tuple[str, str, Ring, tuple[float, float]]:
+    """A vessel that counts: the field, its name, its outline, and a place of the field that lies in it."""
+    for name, field in session.review.fields.items():
+        rect = field.field.rect
+        box = shapely.box(rect.x0_um, rect.y0_um, rect.x1_um, rect.y1_um)
+        for one in session.review.objects.values():
+            if one.vessel.accepted and belongs(one.vessel, rect, "frame"):
+                inside = shapely.make_valid(shapely.Polygon(one.vessel.outline)).intersection(box)
+                place = inside.representative_point()
+                return name, one.vessel.name, one.vessel.outline, (float(place.x), float(place.y))
+    raise AssertionError("no field has a vessel")
+
+
+def test_unaided_a_mark_stays_where_it_was_made(unaided: Session) -> None:
+    field, name, _, place = found_in_a_field(unaided)
+    unaided.go_to_field(field)
+    deciding.click(unaided, *place)
+    (shown,) = unaided.near()
+    assert (shown.vessel.name, shown.vessel.x_um, shown.vessel.y_um) == (name, *place)
+    assert np.hypot(*(shown.vessel.outline - place).T).max() < 6
+    deciding.reveal(unaided)
+    assert next(one for one in unaided.near() if one.vessel.name == name).vessel.area_um2 != shown.vessel.area_um2
+
+
+def test_unaided_an_outline_round_what_the_program_found_is_counted_once_when_it_is_shown(unaided: Session) -> None:
+    field, name, ring, place = found_in_a_field(unaided)
+    unaided.go_to_field(field)
+    everything = sum(one.vessel.accepted for one in unaided.review.objects.values())
+    around = np.array(shapely.Polygon(ring).convex_hull.buffer(2).exterior.coords)[:-1]
+    deciding.outline(unaided, around, None)
+    assert lines(unaided)[-2:] == [What.ACCEPT, What.REDRAW]
+    assert unaided.tally.count == 1
+    assert (unaided.at(*place), unaided.review.objects[name].decided) == (name, True)
+    deciding.reveal(unaided)
+    assert sum(one.vessel.accepted for one in unaided.review.objects.values()) == everything
+
+
+def test_a_hand_that_draws_past_where_it_began_means_the_loop(session: Session) -> None:
+    square = _square(10, 10, 20)
+    past = np.vstack([square, [(10.0, 12.0), (14.0, 6.0)]])  # the end crosses the beginning
+    area = shapely.Polygon(loop(past))
+    assert area.is_valid
+    assert area.area == pytest.approx(400, rel=0.05)
+    assert np.array_equal(loop(square), square) or shapely.Polygon(loop(square)).equals(shapely.Polygon(square))
+    line = np.array([(0.0, 0.0), (5.0, 0.0), (9.0, 0.0), (12.0, 0.0)])
+    assert np.array_equal(loop(line), line)
+
+
+def test_a_read_opened_again_after_unblinding_stays_at_its_field(unaided: Session) -> None:
+    unaided.step_field(1)
+    field = unaided.field
+    unaided.unblind("the study is closed")
+    assert unaided.field == field

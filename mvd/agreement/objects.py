@@ -1,13 +1,11 @@
-"""How well two sets of vessels, or two series of counts, agree."""
+"""Which vessels of two readers are the same, and how many of them are."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mvd.geometry import Rect
 
@@ -48,12 +46,24 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bland–Altman limits of agreement (Lancet 1986;1:307)."""
+class Marked:
+    """A vessel that a reader counted."""
 
-    bias: float
-    low: float
-    high: float
+    box: Rect
+    """Of its outline."""
+    found_as: tuple[str, str] | None
+    """The program's object that it is: digest of the program's result, and name; None for what the reader made."""
+
+
+def match_marked(found: Sequence[Marked], reference: Sequence[Marked]) -> Detection:
+    """Object-level agreement of two readers.
+
+    What both took over from the program is the same vessel when it is the same object of the same result, however its
+    outline was redrawn. The rest is matched by the boxes round the outlines, see `match_boxes`.
+    """
+    both = {one.found_as for one in found if one.found_as} & {one.found_as for one in reference}
+    rest, others = ([one.box for one in marked if one.found_as not in both] for marked in (found, reference))
+    return Detection(len(both), 0, 0) + detect(rest, others)
 
 
 def match_boxes(found: Sequence[Rect], reference: Sequence[Rect]) -> tuple[tuple[int, int], ...]:
@@ -92,37 +102,3 @@ def _likeness(a: Rect, b: Rect) -> float:
 def _holds_centre(outer: Rect, inner: Rect) -> bool:
     x, y = (inner.x0_um + inner.x1_um) / 2, (inner.y0_um + inner.y1_um) / 2
     return outer.x0_um <= x <= outer.x1_um and outer.y0_um <= y <= outer.y1_um
-
-
-def icc(ratings: NDArray[np.float64], *, form: str = "2,1") -> float | None:
-    """Intraclass correlation of single ratings; None with fewer than two subjects, or without any spread.
-
-    Parameters
-    ----------
-    ratings
-        (subjects, raters), complete.
-    form
-        ``"2,1"``: raters are a random sample, their bias counts against agreement; ``"3,1"``: just these raters,
-        consistency only. Shrout & Fleiss, Psychol Bull 1979;86:420.
-    """
-    n, k = ratings.shape
-    if n < 2 or k < 2:
-        return None
-    grand = ratings.mean()
-    rows = k * float(((ratings.mean(axis=1) - grand) ** 2).sum()) / (n - 1)
-    columns = n * float(((ratings.mean(axis=0) - grand) ** 2).sum()) / (k - 1)
-    residual = ratings - ratings.mean(axis=1, keepdims=True) - ratings.mean(axis=0, keepdims=True) + grand
-    error = float((residual**2).sum()) / ((n - 1) * (k - 1))
-    bias = {"2,1": k * (columns - error) / n, "3,1": 0.0}[form]
-    total = rows + (k - 1) * error + bias
-    return (rows - error) / total if total > 0 else None
-
-
-def limits_of_agreement(first: NDArray[np.float64], second: NDArray[np.float64]) -> Limits | None:
-    """Mean of first minus second and the range that holds 95 % of the differences; None with fewer than two pairs."""
-    difference = first - second
-    if len(difference) < 2:
-        return None
-    spread = 1.96 * math.sqrt(float(difference.var(ddof=1)))
-    bias = float(difference.mean())
-    return Limits(bias, bias - spread, bias + spread)
