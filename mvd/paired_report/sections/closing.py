@@ -32,7 +32,7 @@ def agreement(evidence: Evidence) -> Html | None:
         joined(
             tag("h3", one.title),
             tag("p", one.note) if one.note else None,
-            table(one.title, one.columns, [[text_cell(cell) for cell in row] for row in one.rows]),
+            table(one.title, one.columns, [[text_cell(cell) for cell in row] for row in one.rows], class_="tests"),
         )
         for one in evidence.agreement
     ]
