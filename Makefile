@@ -16,8 +16,9 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 22
 	@echo "Variables: PYTHON=$(PYTHON) (the interpreter that .venv is made from), WORKERS=$(WORKERS) (test processes), OBSERVER=$(OBSERVER) (who reviews)"
 
-demo: .venv/installed  ## measure the sample specimens into out/demo
+demo: .venv/installed  ## measure the sample specimens into out/demo, and compare before with after treatment
 	$(BIN)/mvd run sample_images --out out/demo
+	$(BIN)/mvd compare sample_images --results out/demo --out out/demo/report
 
 review: .venv/installed-napari out/review/study.toml  ## measure the sample study in out/review, and review it in napari
 	$(BIN)/mvd run out/review

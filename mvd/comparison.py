@@ -36,13 +36,17 @@ Reviews = Mapping[str, Mapping[str, ReviewedSpecimen]]
 """By observer and specimen; also those that are not finished."""
 
 
-def compare_study(study: str | Path | Study, *, counts: str | None = None) -> Comparisons:
+def compare_study(
+    study: str | Path | Study, *, counts: str | None = None, results: str | Path | None = None
+) -> Comparisons:
     """Compare the specimens of a study that was measured.
 
     Parameters
     ----------
     counts
         Whose counts, in place of the protocol's `compare.counts`.
+    results
+        Folder of the results; of the study itself by default.
 
     Raises
     ------
@@ -52,10 +56,11 @@ def compare_study(study: str | Path | Study, *, counts: str | None = None) -> Co
     if not isinstance(study, Study):
         study = read_study(study)
     plan = _plan(study.protocol, counts)
-    listed = _listed(study)
+    measured = study.folder / RESULTS_FOLDER if results is None else Path(results)
+    listed = _listed(study, measured)
     if all(one.measured is None for one in listed):
-        raise StoreError(f"{study.folder / RESULTS_FOLDER} holds no result of this study; measure it with mvd run")
-    reviews = _reviews(study, [one.specimen for one in listed])
+        raise StoreError(f"{measured} holds no result of this study; measure it with mvd run")
+    reviews = _reviews(study.folder / REVIEWS_FOLDER, measured, [one.specimen for one in listed])
     names = _observers(plan, tuple(reviews), study.folder / REVIEWS_FOLDER)
     _refuse_mixed(_taken(listed, reviews, names))
     row: Callable[[_Listed], CountRow] = (
@@ -99,9 +104,8 @@ def _plan(protocol: Protocol, counts: str | None) -> ComparisonPlan:
     return protocol.compare if counts is None else protocol.compare.with_counts(counts)
 
 
-def _listed(study: Study) -> tuple[_Listed, ...]:
+def _listed(study: Study, results: Path) -> tuple[_Listed, ...]:
     """The manifest's specimens in its order, then those with a problem in their row (an image that was moved away)."""
-    results = study.folder / RESULTS_FOLDER
     listed = []
     for one in study.manifest.specimens:
         measured = _measured(results, one.specimen)
@@ -129,11 +133,10 @@ def _measured(results: Path, specimen: str) -> SpecimenRow | None:
         raise StoreError(f"{results / specimen}.json has no usable tables ({error!r}); run again") from error
 
 
-def _reviews(study: Study, specimens: Sequence[str]) -> Reviews:
-    folder = study.folder / REVIEWS_FOLDER
+def _reviews(folder: Path, results: Path, specimens: Sequence[str]) -> Reviews:
     found = {}
     for name in observers(folder):
-        reviewed = recounted(study.folder / RESULTS_FOLDER, folder, observer=name, specimens=specimens)
+        reviewed = recounted(results, folder, observer=name, specimens=specimens)
         found[name] = {one.row.specimen: one for one in reviewed}
     return found
 

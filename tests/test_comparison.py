@@ -12,7 +12,7 @@ from mvd.cli.compared import number
 from mvd.comparison import compare_study, compare_table
 from mvd.corrections import decide
 from mvd.counting import assign
-from mvd.errors import MvdError
+from mvd.errors import MvdError, StoreError
 from mvd.reading import Reading, open_reading
 from mvd.review import take
 from mvd.vessels.model import Reason
@@ -54,6 +54,18 @@ def test_the_programs_counts_are_compared_and_who_was_not_reviewed_is_named(stud
     assert found.unreviewed == ("p1_post",)
     assert found.source == "the program's own counts, without observers' corrections"
     assert (found.comparisons[0].name, found.comparisons[0].n) == ("post vs pre", 1)
+
+
+def test_results_may_lie_elsewhere(study: Path, tmp_path: Path) -> None:
+    machine = counts_of(study)
+    elsewhere = (study / "results").rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="holds no result of this study"):
+        compare_study(study)
+    outcome = mvd("compare", study, "--results", elsewhere, "--out", tmp_path / "report")
+    assert (outcome.status, outcome.err) == (0, "")
+    counts = {row["specimen"]: row["count"] for row in plain(tmp_path / "report")["specimens"]}
+    assert counts == {name: row[0] for name, row in machine.items()}
+    assert (tmp_path / "report" / "paired.html").read_text(encoding="utf-8").count("<img") >= 6, "field pictures"
 
 
 def test_observers_counts_are_of_what_they_finished(study: Path) -> None:
@@ -167,8 +179,9 @@ def test_a_protocol_says_how_a_table_is_compared(tmp_path: Path) -> None:
         (["study", "--table", "t.csv"], "give the folder of a study, or --table"),
         (["--table", "t.csv"], "--table needs --out"),
         (["study", "--protocol", "p.toml"], "--protocol goes with --table"),
+        (["--table", "t.csv", "--out", "o", "--results", "r"], "--results goes with the folder of a study"),
     ],
-    ids=["nothing", "both", "no folder", "protocol"],
+    ids=["nothing", "both", "no folder", "protocol", "results"],
 )
 def test_options_that_do_not_go_together_are_refused(arguments: list[str], sentence: str) -> None:
     outcome = mvd("compare", *arguments)

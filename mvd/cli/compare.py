@@ -24,6 +24,10 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
             "if wanted, response, observer, specimen.",
         ),
     ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", help="Where mvd run --out wrote the results.", show_default="results in the study"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the report.", show_default="report in the study")
     ] = None,
@@ -59,13 +63,21 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
     from mvd.paired_report import NUMBERS, key_beside, write_report  # noqa: PLC0415
     from mvd.store.atomic import refuse_early  # noqa: PLC0415
 
+    if results is not None and study is None:
+        raise typer.BadParameter("--results goes with the folder of a study")
     folder = _folder(study, table=table, out=out, protocol=protocol)
     coded = pseudonymise or key is not None
     if coded and study is not None and out is None:
         folder = folder.with_name(f"{folder.name}-coded")  # beside what names patients there is no place for codes
     kept = (key or key_beside(folder)) if coded else None
     refuse_early(folder)
-    found, evidence = _found(study, table=table, counts=counts, protocol=protocol)
+    found: Comparisons
+    evidence: Evidence | None = None
+    if study is not None:
+        found, evidence = _of_study(study, results=results, counts=counts)
+    else:
+        assert table is not None
+        found = _of_table(table, protocol=protocol, counts=counts)
     # The day of the writer: what a reader of the page calls that day.
     written = write_report(folder, found, evidence=evidence, key=kept, made_on=date.today())
     print_comparisons(found)
@@ -90,19 +102,21 @@ def _folder(study: Path | None, *, table: Path | None, out: Path | None, protoco
     return study / REPORT_FOLDER
 
 
-def _found(
-    study: Path | None, *, table: Path | None, counts: str | None, protocol: Path | None
-) -> tuple[Comparisons, Evidence | None]:
-    """What was compared, and of a study what the report shows beside it."""
-    from mvd.comparison import REPORT_FOLDER, compare_study, compare_table  # noqa: PLC0415
+def _of_table(table: Path, *, protocol: Path | None, counts: str | None) -> Comparisons:
+    from mvd.comparison import compare_table  # noqa: PLC0415
+    from mvd.study import read_protocol  # noqa: PLC0415
+
+    return compare_table(table, protocol=read_protocol(protocol) if protocol else None, counts=counts)
+
+
+def _of_study(study: Path, *, results: Path | None, counts: str | None) -> tuple[Comparisons, Evidence]:
+    """What was compared, and what the report shows beside it."""
+    from mvd.comparison import REPORT_FOLDER, compare_study  # noqa: PLC0415
     from mvd.paired_report import Folders, read_evidence  # noqa: PLC0415
     from mvd.store.log import REVIEWS_FOLDER  # noqa: PLC0415
-    from mvd.study import RESULTS_FOLDER, read_protocol, read_study  # noqa: PLC0415
+    from mvd.study import RESULTS_FOLDER, read_study  # noqa: PLC0415
 
-    if study is None:
-        assert table is not None
-        return compare_table(table, protocol=read_protocol(protocol) if protocol else None, counts=counts), None
-    read = read_study(study)
-    found = compare_study(read, counts=counts)
-    folders = Folders(study / RESULTS_FOLDER, study / REVIEWS_FOLDER, study / REPORT_FOLDER)
+    read, measured = read_study(study), results or study / RESULTS_FOLDER
+    found = compare_study(read, counts=counts, results=measured)
+    folders = Folders(measured, study / REVIEWS_FOLDER, study / REPORT_FOLDER)
     return found, read_evidence(read.manifest, read.protocol, comparisons=found, folders=folders)
