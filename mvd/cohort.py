@@ -18,8 +18,8 @@ from typing import Any
 
 from mvd.blocks import Progress
 from mvd.compare import PairedChange, SpecimenValue, paired_differences
-from mvd.errors import MvdError, StoreError
-from mvd.manifest import Manifest, Problem, Specimen, can_name_files
+from mvd.errors import ManifestError, MvdError, StoreError
+from mvd.manifest import MANIFEST_FILE, Manifest, Problem, Specimen, can_name_files
 from mvd.models import chosen_score
 from mvd.pipeline import SpecimenResult, count_specimen
 from mvd.protocol import Measure, Protocol
@@ -120,6 +120,43 @@ def measure_cohort(
             raise
         write_study_tables(results, names)
     return tuple(rows)
+
+
+def measure_specimen(
+    manifest: Manifest,
+    name: str,
+    protocol: Protocol,
+    results: Path,
+    *,
+    draw: Draw | None = None,
+    watch: Watch | None = None,
+) -> SpecimenRow:
+    """Measure one specimen of a study, unless its result stands, and write the tables of all that have a result.
+
+    Raises
+    ------
+    ManifestError
+        The manifest has no usable row of this name.
+    ModelError, StoreError
+        As for `measure_cohort`.
+    """
+    specimen = next((one for one in manifest.specimens if one.specimen == name), None)
+    if specimen is None:
+        raise ManifestError(f"{manifest.folder / MANIFEST_FILE} has no usable row of the specimen {name}")
+    run = _Run(protocol, results, draw, watch or Watch(), chosen_score(protocol.score.model, manifest.folder))
+    with locked(results):
+        run.watch.begins(name, 1, 1)
+        row, fresh = _specimen(specimen, run, again=False)
+        write_study_tables(results, [one.specimen for one in manifest.specimens if _has_result(results, one.specimen)])
+    run.watch.ends(row, fresh)
+    return row
+
+
+def _has_result(results: Path, name: str) -> bool:
+    try:
+        return read_result(results, name) is not None
+    except MvdError:
+        return False
 
 
 def paired(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mvd.cohort import Watch, measure_cohort
+from mvd.cohort import Draw, Watch, measure_cohort, measure_specimen
 from mvd.errors import ManifestError, MvdError, ProtocolError, StoreError
 from mvd.manifest import MANIFEST_FILE, Manifest, Specimen, example_manifest, read_manifest
 from mvd.models import chosen_score
@@ -15,7 +15,7 @@ from mvd.protocol import Protocol
 from mvd.report import write_field_pictures, write_overview
 from mvd.rules import rule_comment
 from mvd.slide import open_slide
-from mvd.store import SpecimenRow, write_together
+from mvd.store import SpecimenRow, read_result, write_together
 
 PROTOCOL_FILE = "study.toml"
 RESULTS_FOLDER = "results"
@@ -139,12 +139,41 @@ def run_study(
     if not isinstance(study, Study):
         study = read_study(study)
     results = Path(out) if out is not None else study.folder / RESULTS_FOLDER
-    border = study.protocol.fields.border
+    draw = _pictures(study.protocol)
+    return measure_cohort(study.manifest, study.protocol, results, draw=draw, watch=watch, again=again)
+
+
+def run_specimen(study: Study, specimen: str, *, watch: Watch | None = None) -> SpecimenRow:
+    """Measure one specimen of a study, unless its result stands, and write its result, the tables and its pictures.
+
+    Raises
+    ------
+    MvdError
+        There is no such specimen, or nothing can be written. A fault of the specimen itself is its row's reason.
+    """
+    results, draw = study.folder / RESULTS_FOLDER, _pictures(study.protocol)
+    return measure_specimen(study.manifest, specimen, study.protocol, results, draw=draw, watch=watch)
+
+
+def is_measured(study: Study, specimen: str) -> bool:
+    """Whether there is a result of a specimen, whatever it says.
+
+    Raises
+    ------
+    StoreError
+        There is one, and it cannot be read.
+    """
+    return read_result(study.folder / RESULTS_FOLDER, specimen) is not None
+
+
+def _pictures(protocol: Protocol) -> Draw:
+    """Draws what belongs to each result."""
+    border = protocol.fields.border
 
     def draw(result: SpecimenResult, folder: Path) -> tuple[Path, ...]:
         return (*write_field_pictures(result, folder, border=border), write_overview(result, folder))
 
-    return measure_cohort(study.manifest, study.protocol, results, draw=draw, watch=watch, again=again)
+    return draw
 
 
 def _protocol(folder: Path) -> Protocol:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,14 +17,14 @@ from small_study import PROTOCOL, ROWS, contents, copy_of, square, write_manifes
 
 import mvd.cohort
 from mvd.cohort import Watch, paired
-from mvd.errors import SlideError, StoreError
+from mvd.errors import ManifestError, SlideError, StoreError
 from mvd.manifest import Specimen
 from mvd.pipeline import SpecimenResult, count_specimen
 from mvd.protocol import Protocol
 from mvd.report import write_field_pictures, write_overview
 from mvd.store import FieldRow, SpecimenRow, VesselRow, read_result, read_table, write_together
 from mvd.store.lock import LOCK_FILE, locked
-from mvd.study import read_study, run_study
+from mvd.study import is_measured, read_study, run_specimen, run_study
 
 PRE, POST = ROWS
 
@@ -422,3 +423,28 @@ def test_pairs_come_from_the_rows_and_nobody_drops_out() -> None:
 
 def test_a_study_that_was_read_runs_like_its_folder(study: Path) -> None:
     assert run_study(read_study(study)) == run_study(study)
+
+
+def test_one_specimen_is_measured_alone_as_the_whole_run_measures_it(study: Path, measured_study: Path) -> None:
+    results = study / "results"
+    for path in results.glob("p1_p*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = []
+    watch = Watch(ends=lambda row, fresh: done.append((row.specimen, fresh)))
+    row = run_specimen(read_study(study), "p1_post", watch=watch)
+    assert (row.specimen, row.status, done) == ("p1_post", "measured", [("p1_post", True)])
+    table = read_table(SpecimenRow, results / "specimens.csv")
+    assert table is not None
+    assert [one.specimen for one in table] == ["p1_post"]
+    assert not is_measured(read_study(study), "p1_pre")
+    run_specimen(read_study(study), "p1_pre")
+    assert contents(results) == contents(measured_study / "results")
+    run_specimen(read_study(study), "p1_pre", watch=watch)
+    assert done[-1] == ("p1_pre", False), "its result stands"
+
+
+def test_a_specimen_that_the_manifest_does_not_name_is_not_measured(study: Path) -> None:
+    before = contents(study)
+    with pytest.raises(ManifestError, match="no usable row of the specimen p9_pre"):
+        run_specimen(read_study(study), "p9_pre")
+    assert contents(study) == before

@@ -115,12 +115,13 @@ def test_review_without_a_screen_says_so(desk: list, measured_study: Path, monke
     assert "there is none here" in done.err
 
 
-def test_review_of_what_was_not_measured_says_so(desk: list, measured_study: Path, tmp_path: Path) -> None:
+def test_a_study_that_was_not_measured_is_opened_too_and_measured_from_the_desk(
+    desk: list, measured_study: Path, tmp_path: Path
+) -> None:
     study = copy_of(measured_study, tmp_path)
     (study / "results").rename(tmp_path / "elsewhere")
-    done = mvd("review", study, "--observer", "anna")
-    assert (done.status, desk) == (1, [])
-    assert f"measure it first: mvd run {study}" in done.err
+    assert mvd("review", study, "--observer", "anna").status == 0
+    assert desk == [(study, "anna")]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])

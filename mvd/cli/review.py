@@ -15,7 +15,13 @@ QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 
 
 def review(
-    study: Annotated[Path, typer.Argument(help="Folder of a study that was measured.", show_default=False)],
+    study: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a study; what was not measured yet is measured from the desk, after asking.",
+            show_default=False,
+        ),
+    ],
     observer: Annotated[
         str, typer.Option("--observer", metavar="NAME", help="Who reviews; corrections are kept under this name.")
     ],
@@ -24,14 +30,12 @@ def review(
 
     Every decision is kept at once; close the window at any time and go on later.
     """
-    from mvd.errors import MvdError, StoreError  # noqa: PLC0415
+    from mvd.errors import MvdError  # noqa: PLC0415
     from mvd.review import observer_name  # noqa: PLC0415
     from mvd.store.log import REVIEWS_FOLDER  # noqa: PLC0415
-    from mvd.study import RESULTS_FOLDER, read_study  # noqa: PLC0415
+    from mvd.study import read_study  # noqa: PLC0415
 
     read_study(study)
-    if not (study / RESULTS_FOLDER).is_dir():
-        raise StoreError(f"{study} has no results to review; measure it first: mvd run {study}")
     name = observer_name(study / REVIEWS_FOLDER, observer)
     hindrance = why_no_desk()
     if hindrance:

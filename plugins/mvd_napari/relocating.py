@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import shapely
 
 from mvd.corrections import Decision, Polygon
 from mvd.corrections.state import points_of
-from mvd.errors import CorrectionError, InvolvedAreaError, MvdError
+from mvd.errors import CorrectionError, InvolvedAreaError
 from mvd.geometry import Raster, Rect, Ring
 from mvd.moves import (
     Ground,
@@ -22,11 +22,12 @@ from mvd.moves import (
 )
 from mvd_napari.layers import involved_of, to_yx
 from mvd_napari.session import Mode
-from mvd_napari.workers import Job, Progress
+from mvd_napari.workers import Progress
 
 if TYPE_CHECKING:
     from mvd_napari.working import Desk
 
+LOOKING = "Looking at the slide …"
 ONLY, ADD, CUT = "This is the involved area", "Add it to the area", "Cut it out of the area"
 PLACE, MORE = "Place the fields anew", "Draw more"
 
@@ -38,14 +39,7 @@ class Relocating:
         self._desk = desk
         self._ground: tuple[str, Ground] | None = None
         self._evaluable: Raster | None = None
-        self._job: Job | None = None
         self._area: tuple[Polygon, ...] = ()
-
-    def cancel(self) -> None:
-        """Stop what is being found."""
-        if self._job is not None:
-            self._job.cancel()
-        self._end()
 
     # Fields
 
@@ -152,7 +146,7 @@ class Relocating:
         """Find what a decision needs, and take it."""
 
         def ready(ground: Ground) -> None:
-            self._run(lambda progress: work(ground, progress), self._take)
+            self._desk.waiting.run(lambda progress: work(ground, progress), self._take, note=LOOKING)
 
         self._with_ground(ready)
 
@@ -176,35 +170,7 @@ class Relocating:
             then(ground)
 
         specimen = session.specimen_of(reading)
-        self._run(lambda _: survey_ground(specimen, opened, study=session.folder), known)
-
-    def _run(self, work: Callable[[Progress], Any], then: Callable[[Any], None]) -> None:
-        """Work that is waited for: the window stays alive, the review stays as it is."""
-
-        def done(found: Any) -> None:
-            self._end()
-            self._desk.attempt(lambda: then(found))
-
-        def failed(error: MvdError) -> None:
-            self._end()
-            self._desk.complain(error)
-
-        self._desk.specimens.stay()
-        self._desk.session.busy = True
-        self._desk.note("Looking at the slide …")
-        self._desk.panel.show_progress((0, 0))
-        self._job = self._desk.workers.run(
-            work, done=done, failed=failed, progress=lambda part, whole: self._desk.panel.show_progress((part, whole))
-        )
-        self._desk.show()
-
-    def _end(self) -> None:
-        self._job = None
-        self._desk.session.busy = False
-        self._desk.panel.show_progress(None)
-        self._desk.note("")
-        self._desk.canvas.show_involved(self._desk.session.review.involved)
-        self._desk.show()
+        self._desk.waiting.run(lambda _: survey_ground(specimen, opened, study=session.folder), known, note=LOOKING)
 
 
 def _overlap(one: Rect, other: Rect) -> bool:

@@ -7,9 +7,11 @@ it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum, auto
 from pathlib import Path
 
+from mvd.cohort import Watch
 from mvd.corrections import Decision, Review, ReviewedObject, Status, What, decide
 from mvd.errors import CorrectionError, MvdError
 from mvd.geometry import Rect
@@ -17,8 +19,9 @@ from mvd.manifest import Specimen
 from mvd.protocol import Protocol
 from mvd.reading import Reading, is_unblinded, open_reading, reading_status, readings, unblind
 from mvd.review import OpenReview, observer_name, take
+from mvd.store import SpecimenRow
 from mvd.store.log import REVIEWS_FOLDER
-from mvd.study import Study, read_study
+from mvd.study import Study, is_measured, read_study, run_specimen
 from mvd_napari.blinding import Blinds
 from mvd_napari.sight import (
     Tally,
@@ -105,6 +108,17 @@ class Session:
     def specimen_of(self, reading: Reading) -> Specimen:
         """Its row of the manifest."""
         return next(one for one in self.study.manifest.specimens if one.specimen == reading.specimen)
+
+    def is_measured(self, reading: Reading) -> bool:
+        """Whether there is a result, also one that cannot be reviewed or read."""
+        try:
+            return is_measured(self.study, reading.specimen)
+        except MvdError:
+            return True
+
+    def measure(self, reading: Reading, progress: Callable[[int, int], None]) -> SpecimenRow:
+        """Find a specimen's vessels; changes nothing here, so that another thread may do it."""
+        return run_specimen(self.study, reading.specimen, watch=Watch(blocks=progress))
 
     def near(self) -> tuple[ReviewedObject, ...]:
         """The objects of the field in view and round it."""

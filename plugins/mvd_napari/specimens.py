@@ -5,8 +5,9 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from mvd.errors import MvdError
+from mvd.errors import MvdError, StoreError
 from mvd.reading import Reading
+from mvd.store import SpecimenRow
 from mvd_napari.session import Mode
 from mvd_napari.workers import Prepared, prepare
 
@@ -68,9 +69,32 @@ class Specimens:
             return
         self._desk.session.pass_by(reading)
         self._desk.show()
+        if isinstance(fault, StoreError) and not self._desk.session.is_measured(reading):
+            self._offer(reading)
+            return
         if not isinstance(fault, MvdError):  # of the program's own, or of a library that reads slides
             fault = MvdError(f"{reading.title} cannot be opened: {fault!r}")
         self._desk.complain(fault)
+
+    def _offer(self, reading: Reading) -> None:
+        """Ask whether to measure what was not measured yet, and open it then."""
+        desk = self._desk
+
+        def measured(row: SpecimenRow) -> None:
+            desk.session.look_again()
+            if row.mvd_per_mm2 is None:
+                raise StoreError(f"{reading.title} has no fields to review: {row.status}: {row.reason}")
+            self.open(reading)
+
+        desk.ask(
+            f"{reading.title} was not measured yet. Find its vessels now? It may take from seconds to minutes.",
+            lambda _: desk.waiting.run(
+                lambda progress: desk.session.measure(reading, progress),
+                measured,
+                note=f"Finding the vessels of {reading.title} …",
+            ),
+            answers=("Find its vessels",),
+        )
 
     def _show(self, prepared: Prepared) -> None:
         desk, session = self._desk, self._desk.session

@@ -71,8 +71,8 @@ def _span(low_um: float, high_um: float, level: LazyLevel) -> slice:
     return slice(max(int(low_um / level.um_per_px), 0), max(int(high_um / level.um_per_px) + 1, 1))
 
 
-class CancelledError(Exception):
-    """A job was told to stop."""
+class CancelledError(BaseException):
+    """A job was told to stop: no fault, and what records a specimen's faults must not take it for one."""
 
 
 class Job:

@@ -21,6 +21,7 @@ from mvd_napari.panel import Panel, Pressed
 from mvd_napari.relocating import Relocating
 from mvd_napari.session import Mode, Session
 from mvd_napari.specimens import Specimens
+from mvd_napari.waiting import Waiting
 from mvd_napari.wording import STATUS_SIGNS
 from mvd_napari.workers import Workers
 
@@ -44,7 +45,7 @@ class Desk:
     def __init__(self, viewer: Any, session: Session) -> None:
         self.viewer, self.session = viewer, session
         self.mouse, self.specimens = Mouse(self), Specimens(self)
-        self.relocating, self.asking = Relocating(self), Asking(self)
+        self.relocating, self.asking, self.waiting = Relocating(self), Asking(self), Waiting(self)
         self.panel = Panel(
             Pressed(self.go_to_field, self.specimens.open_number, self.undo, self.redo, self.press_finish, self.cancel)
         )
@@ -203,7 +204,7 @@ class Desk:
     def cancel(self) -> None:
         """Let go of what was begun, else of what is chosen."""
         if self.session.busy:
-            self.relocating.cancel()
+            self.waiting.cancel()
         elif self.session.mode is not Mode.LOOK:
             self.mouse.end_drawing()
         else:

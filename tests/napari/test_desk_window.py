@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +20,10 @@ from mvd.store.log import read_log
 pytest.importorskip("qtpy", reason='napari is not installed: pip install "mvd[napari-test]"')
 pytest.importorskip("napari")
 
-from mvd_napari.desk import open_desk
+from mvd_napari.desk import open_desk, put_into
 from mvd_napari.session import Session
 from mvd_napari.workers import Prepared
-from observer_hands import KEY, Hands, hands_on, wait_for
+from observer_hands import KEY, TIMES, Hands, hands_on, wait_for
 from on_screen import settle
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -129,6 +131,55 @@ def test_a_fault_of_the_program_while_it_opens_a_specimen_is_said(
 
 def _never() -> Prepared:
     raise AssertionError("it is prepared already")
+
+
+def unmeasure(study: Path, specimen: str) -> None:
+    for path in (study / "results").glob(f"{specimen}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_what_was_not_measured_is_measured_from_the_desk_after_asking(viewer: napari.Viewer, study: Path) -> None:
+    before = (study / "results" / "smith_followup.geojson").read_bytes()
+    unmeasure(study, "smith_followup")
+    for hands in hands_on(viewer, study):
+        hands.press(KEY.Key_N)
+        wait_for(lambda hands=hands: hands.desk.panel.question.is_open, "the question")
+        assert "smith_followup was not measured yet" in hands.desk.panel.question.text.text()
+        hands.press(KEY.Key_Return)
+        assert hands.session.busy
+        wait_for(lambda hands=hands: hands.session.reading.code == "smith_followup", "the specimen", 90)
+        assert not hands.session.busy
+    assert (study / "results" / "smith_followup.geojson").read_bytes() == before
+
+
+def test_measuring_is_cancelled_without_a_trace(
+    viewer: napari.Viewer, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for specimen in TIMES:
+        unmeasure(study, f"smith_{specimen}")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*_: object, progress: Callable[[int, int], None], **__: object) -> None:
+        begun.set()
+        go_on.wait(30)
+        progress(1, 2)
+
+    monkeypatch.setattr("mvd.cohort.count_specimen", slowly)
+    before = sorted((study / "results").iterdir())
+    viewer.window.resize(1400, 900)
+    desk = put_into(viewer, Session(study, "anna"))
+    wait_for(lambda: desk.panel.question.is_open, "the question")
+    desk.press("Return")
+    wait_for(begun.is_set, "the work")
+    QTest.mouseClick(desk.panel.cancel, Qt.MouseButton.LeftButton)
+    go_on.set()
+    settle(20)
+    assert not desk.session.busy
+    assert desk.session.opened is None
+    desk.workers.run(lambda _: None, done=lambda _: begun.clear(), failed=lambda _: None)  # once the other has ended
+    wait_for(lambda: not begun.is_set(), "its end")
+    assert sorted((study / "results").iterdir()) == before
+    desk.close()
 
 
 def test_layers_that_were_there_before_do_not_lie_over_the_section(viewer: napari.Viewer, study: Path) -> None:
