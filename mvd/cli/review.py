@@ -18,8 +18,7 @@ def review(
     study: Annotated[
         Path,
         typer.Argument(
-            help="Folder of a study; what was not measured yet is measured from the desk, after asking.",
-            show_default=False,
+            help="Folder of a study; what was not measured is measured from the desk, after asking.", show_default=False
         ),
     ],
     observer: Annotated[
