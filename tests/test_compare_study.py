@@ -260,6 +260,13 @@ def test_power_is_of_the_first_timepoint_and_of_changes_by_response() -> None:
     assert "no shift, however large, gives p ≤ 0.05" in few.text
 
 
+def test_power_goes_by_the_differences_from_the_first_timepoint() -> None:
+    rows = [r for n in range(10) for r in visits(f"p{n}", 10 + 3 * n % 7, 25 + 13 * n % 11, 26 + 13 * n % 11)]
+    found = compared(*rows, pairwise="all")
+    assert "6mo vs 3mo" in named(found)
+    assert [one.comparison for one in found.power] == ["3mo vs pre", "6mo vs pre", "earliest vs pre"]
+
+
 SOME = st.one_of(st.none(), st.integers(0, 30))
 
 

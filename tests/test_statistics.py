@@ -149,7 +149,7 @@ def test_the_interval_of_tied_differences_holds_its_level() -> None:
 
 @pytest.mark.parametrize(
     ("differences", "reason"),
-    [([], "no pairs"), ([0], "none of the 1 pairs differs"), ([0.0] * 7, "none of the 7 pairs differs")],
+    [([], "no pairs"), ([0], "the only pair does not differ"), ([0.0] * 7, "none of the 7 pairs differs")],
     ids=["no pairs", "one zero", "all zeros"],
 )
 @pytest.mark.parametrize("zeros", ["wilcoxon", "pratt"])
@@ -261,8 +261,11 @@ def test_the_model_compares_densities_and_not_counts() -> None:
         ([3, 5], ["a", "a"], "too few patients"),
         ([3, 4, 5, 6, 0, 0, 0, 0], list("abcdabcd"), "no vessel at all"),
         ([0] * 8, list("abcdabcd"), "no vessel at all"),
+        ([10] * 5 + [12] * 5, list("abcde") * 2, "nothing left over"),
+        ([10] * 10, list("abcde") * 2, "nothing left over"),
+        ([5, 10, 15, 20, 25, 6, 12, 18, 24, 30], list("abcde") * 2, "nothing left over"),
     ],
-    ids=["one patient", "none after", "none at all"],
+    ids=["one patient", "none after", "none at all", "all alike", "all equal", "each by a fifth"],
 )
 def test_a_model_that_cannot_be_fitted_says_why(counts: list[int], patients: list[str], reason: str) -> None:
     half = len(counts) // 2

@@ -80,16 +80,16 @@ def _terms(fitted: FittedTerms) -> tuple[ModelTerm, ...]:
 
 
 def design_power(
-    comparisons: Sequence[Comparison], changes: Sequence[PatientChange], plan: ComparisonPlan
+    comparisons: Sequence[Comparison], changes: Sequence[PatientChange], plan: ComparisonPlan, *, first: str
 ) -> Iterator[Power]:
     """Of every comparison with the first timepoint and every change by response."""
     alpha = round(1 - plan.confidence, 12)
     for one in comparisons:
         for target in dict.fromkeys(change.timepoint for change in changes):
             seen = [c for c in changes if c.timepoint == target and c.difference is not None]
-            if one.test == "wilcoxon_signed_rank" and one.name.startswith(f"{target} vs "):
+            if one.test == "wilcoxon_signed_rank" and one.name == f"{target} vs {first}":
                 yield _paired_power(one, seen, alpha, plan.power)
-            elif one.test == "mann_whitney" and one.name.startswith(f"change {target} vs ") and len(one.groups) == 2:
+            elif one.name.startswith(f"change {target} vs {first} by ") and len(one.groups) == 2:
                 yield _power_between(one, seen, alpha, plan.power)
 
 

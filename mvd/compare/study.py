@@ -52,7 +52,7 @@ def compare_counts(
         summaries=tuple(_summary(patients, at) for at in timepoints),
         comparisons=tests,
         model=count_model(patients, plan),
-        power=tuple(design_power(tests, found, plan)),
+        power=tuple(design_power(tests, found, plan, first=patients.first)),
         unreviewed=tuple(_name(row) for row in rows if not row.reviewed and row.mvd_per_mm2 is not None),
         left_out=(*((_name(row), row.reason) for row in rows if row.reason), *_without_pair(found)),
         plan=plan,

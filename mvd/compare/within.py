@@ -84,7 +84,7 @@ def paired(patients: Patients, post: str, pre: str, plan: ComparisonPlan) -> Com
     low, high, unit = shift.low, shift.high, patients.unit
     notes = [test.note, interval_note(shift.confidence, plan.confidence)]
     if test.p_value is not None and test.zeros and plan.zeros == "wilcoxon":
-        notes.append(f"shift and interval, as the test, are of the {test.n - test.zeros} pairs that differ")
+        notes.append(f"shift and interval, as the test, are of the {_pairs(test.n - test.zeros)}")
     return Comparison(
         name=f"{post} vs {pre}",
         n=test.n,
@@ -133,6 +133,10 @@ def all_timepoints(patients: Patients) -> Iterator[Comparison]:
         effect_name="Kendall's W",
         note=note,
     )
+
+
+def _pairs(number: int) -> str:
+    return "one pair that differs" if number == 1 else f"{number} pairs that differ"
 
 
 def interval_note(reached: float | None, wanted: float) -> str:

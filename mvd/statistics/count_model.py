@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike
 
 from mvd.statistics.ranks import Numbers, numbers
 
+_NARROWEST = 1e-6
+"""Standard error of a log ratio: less is rounding. Ten counts of 10^6 vessels each would give 3e-4."""
 _WIDEST = 5.0
 """Standard error of a log ratio: an interval that spans a factor of 10^8 says that nothing was estimated."""
 
@@ -121,12 +123,14 @@ def _fit(
         try:
             model = GEE(observed, columns, groups, offset=np.log(area), family=Poisson(), cov_struct=structure)
             result = model.fit(cov_type="bias_reduced", maxiter=200)
+            estimates, errors = np.asarray(result.params, np.float64), np.asarray(result.bse, np.float64)
         except (np.linalg.LinAlgError, ValueError, ZeroDivisionError, FloatingPointError) as error:
             return f"it did not fit ({error})"
-    estimates, errors = np.asarray(result.params, np.float64), np.asarray(result.bse, np.float64)
-    if not result.converged or not np.isfinite([*estimates, *errors]).all():
+    if not result.converged or not np.isfinite(estimates).all():
         return "it did not converge"
-    if (errors <= 0).any() or errors.max() > _WIDEST:
+    if not np.isfinite(errors).all() or errors.min() < _NARROWEST:
+        return "the ratios fit these counts with nothing left over, from which an interval would be computed"
+    if errors.max() > _WIDEST:
         return "it converged on a ratio that the counts say nothing about"
     expected = np.asarray(result.fittedvalues, np.float64)
     spare = len(observed) - columns.shape[1]

@@ -33,7 +33,8 @@ def rank_sum(first: ArrayLike, second: ArrayLike, *, resolution: float | None = 
     """Test two groups, two-sided.
 
     The null distribution is that of all divisions of the ranks as they are, ties (midranks) included. With ties it is
-    not symmetric: p is the chance of a rank sum at least as far from its mean, as in R's exactRankTests and coin.
+    not symmetric: p is the chance of a rank sum at least as far from its mean, as in R's coin. (With ties
+    exactRankTests at times gives another p for the groups the other way round.)
 
     Parameters
     ----------

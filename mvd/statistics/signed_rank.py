@@ -62,13 +62,17 @@ def signed_rank(
     scores, signs = ranks[signs != 0], signs[signs != 0]
     n, dropped = len(given), int(zero.sum())
     if not len(scores):
-        why = "there are no pairs" if n == 0 else f"none of the {n} pairs differs; there is nothing to rank"
+        why = "there are no pairs" if n == 0 else f"{_nobody(n)}; there is nothing to rank"
         return SignedRankTest(n, dropped, None, None, None, _method(scores, zeros, n, dropped), why)
     positive, total = int(scores[signs > 0].sum()), int(scores.sum())
     p = _exact_p(scores, positive) if len(scores) <= MAX_EXACT_PAIRS else _normal_p(scores, positive)
     effect = (2 * positive - total) / total
     method = _method(scores, zeros, n, dropped)
     return SignedRankTest(n, dropped, positive / 2, p, effect, method, _too_few(len(scores)))
+
+
+def _nobody(n: int) -> str:
+    return "the only pair does not differ" if n == 1 else f"none of the {n} pairs differs"
 
 
 def sign_distribution(scores: Ranks) -> Numbers:
