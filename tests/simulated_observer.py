@@ -1,5 +1,6 @@
 """An observer who knows the truth of simulated sections, and a study for such an observer to review."""
 
+import contextlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from small_study import write_manifest, write_protocol
 
 from mvd.corrections import decide
 from mvd.counting import assign
+from mvd.errors import CorrectionError
 from mvd.phantom import Kind, Phantom, PhantomSpec, TruthVessel, make_phantom
 from mvd.phantom.write import write_ome_tiff
 from mvd.protocol import Protocol
@@ -82,7 +84,8 @@ def observe(study: Path, specimen: str, *, observer: str = "anna", finish: bool 
             decision = decide.reject(opened.review, vessel.name, REASONS[Kind(one.kind)] if one else Reason.HAZE)
         opened = take(opened, decision)
     for one in _missed(truth, seen, opened):
-        opened = take(opened, decide.add_outline(opened.review, one.outline))
+        with contextlib.suppress(CorrectionError):  # it is part of another that was counted
+            opened = take(opened, decide.add_outline(opened.review, one.outline))
     return take(opened, decide.finish()) if finish else opened
 
 

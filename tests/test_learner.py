@@ -290,6 +290,7 @@ def test_the_chart_is_a_picture_of_the_curve() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_shipped_model_is_made_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With two dozen quick sections instead of hundreds."""
     monkeypatch.setattr("mvd.training.shipped.SECTIONS", 12)
