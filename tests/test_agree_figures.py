@@ -11,6 +11,8 @@ from mvd.agree import Gathered, read_counts, write_agreement
 from mvd.agree.figures import FIGURE_FILES, figures
 from mvd.agreement import FieldRead, Reader, agreement_of
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("=cmd|' /C calc'!A0", "@SUM(A1)", "-anna", "+anna", '<script>alert("x")</script>', "$x$_^", 'a"b', "雪")
 
 

@@ -21,7 +21,7 @@ from mvd.store import FieldRow, read_table
 from mvd.study import run_study
 from mvd.vessels.model import Reason
 
-pytestmark = pytest.mark.usefixtures("without_figures")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_figures")]
 
 S1, S2 = (Reading(name, name, False, name) for name in ("s1", "s2"))
 AGAIN = Reading("R09", "s1", True, "R09")

@@ -134,6 +134,7 @@ def test_what_cannot_be_done_is_one_sentence(arguments: list[str], sentence: str
     assert not places["OUT"].exists()
 
 
+@pytest.mark.slow
 def test_the_screen_says_what_is_in_the_files(tmp_path: Path) -> None:
     rows = [
         f"s{n},{f},{o},{(5 * n + f) % 7 + e * (n % 2)}" for n in range(6) for f in (1, 2) for e, o in enumerate("ab")

@@ -38,6 +38,7 @@ def told(vessel: Vessel) -> tuple[object, ...]:
     return (*(round(float(n), 3) for n in numbers), vessel.pieces, vessel.reason, vessel.ambiguous, rings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "core_um"), [(SPEC, 128.0), (FATTY, 200.0)], ids=["cellular, 128 µm", "fatty, 200 µm"]
 )
@@ -65,6 +66,7 @@ def test_fields_alone_find_what_the_whole_slide_has_there():
     assert found == touching
 
 
+@pytest.mark.slow
 def test_blocks_may_overlap_and_come_in_any_order():
     cores = (*grid(whole(SPEC)), Rect.square(50, 50, 200), Rect.square(120, 90, 200))
     names = {v.name: told(v) for v in searched(SPEC, cores)}

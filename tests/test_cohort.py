@@ -135,6 +135,7 @@ def test_a_second_run_measures_nothing_and_changes_nothing(study: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_again_measures_everything_and_finds_the_same(study: Path) -> None:
     before = contents(study / "results")
     assert measured_now(study, again=True) == ["p1_pre", "p1_post"]

@@ -94,6 +94,7 @@ def test_observers_counts_are_of_what_they_finished(study: Path) -> None:
         compare_study(study, counts="observer:carl")
 
 
+@pytest.mark.slow
 def test_the_protocol_says_whose_counts_unless_the_command_does(study: Path) -> None:
     review(study, "p1_pre", "anna")
     write_protocol(study, PROTOCOL.model_copy(update={"compare": PROTOCOL.compare.with_counts("observer:anna")}))
@@ -152,6 +153,7 @@ def test_a_table_is_compared_without_any_image(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_same_counts_give_the_same_bytes(tmp_path: Path) -> None:
     table = tmp_path / "microscope.csv"
     table.write_text(COUNTS, encoding="utf-8")

@@ -121,6 +121,7 @@ SMALL = PhantomSpec(
 )
 
 
+@pytest.mark.slow
 def test_a_section_gives_the_same_examples_on_any_number_of_processes() -> None:
     alone = section_examples(SMALL)
     assert alone.is_vessel.any()
@@ -144,6 +145,7 @@ def test_the_steps_say_what_scikit_learn_says() -> None:
     assert logits(ours, new) == pytest.approx(boosted.decision_function(new), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_learning_twice_gives_the_same_model() -> None:
     one, other, third = (fit(simulated(), name="n", version="1", seed=seed) for seed in (1, 1, 2))
     assert weights_text(one) == weights_text(other) != weights_text(third)

@@ -151,6 +151,7 @@ def test_reviewing_leaves_the_results_as_they_are(study: Path) -> None:
     assert contents(study / "results") == before
 
 
+@pytest.mark.slow
 def test_a_result_measured_anew_leaves_the_review_of_the_earlier_one_whole(study: Path) -> None:
     review = take(opened(study), decide.begin())
     review = take(review, decide.reject(review.review, counted_name(review), Reason.HAZE))

@@ -209,6 +209,7 @@ def test_holm_never_lowers_a_p_and_keeps_their_order(p_values: list[float | None
     assert [q for _, q in both] == sorted(q for _, q in both)
 
 
+@pytest.mark.slow
 def test_the_detectable_shift_is_found_as_often_as_it_says() -> None:
     """Checked with other draws than those it was computed from."""
     shift = detectable_paired_shift(19, sd=30.0, alpha=0.05, power=0.8)

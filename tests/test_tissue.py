@@ -147,6 +147,7 @@ def test_no_stain_along_a_corner_of_bone_is_counted():
 # Fat and marrow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [BONY, EDGED], ids=["with bone", "at the section's edge"])
 def test_fat_is_found_where_it_is_and_is_marrow(spec):
     phantom, tissue = section(spec), surveyed(spec).tissue
@@ -295,6 +296,7 @@ def test_a_slightly_soft_part_is_kept():
 BLURS = {"sharp": (0.0, False), "sigma of 0.7 µm": (0.7, False), "sigma of 2 µm": (2.0, True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sigma_um", "warned"), BLURS.values(), ids=BLURS.keys())
 def test_a_slide_that_is_blurred_all_over_is_in_doubt(sigma_um, warned):
     pixels = section(EDGED).image.pixels
@@ -395,6 +397,7 @@ def rasters(survey: Survey) -> dict[str, Raster]:
     return {name: part for name, part in parts.items() if isinstance(part, Raster)}
 
 
+@pytest.mark.slow
 def test_the_maps_have_the_overviews_grid_and_share_no_pixel():
     survey = surveyed(BONY)
     bounds = slide_of(section(BONY).image).bounds
@@ -407,6 +410,7 @@ def test_the_maps_have_the_overviews_grid_and_share_no_pixel():
     assert np.array_equal(sum(parts), tissue.whole.pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [BONY, FOLDED, SOFT], ids=["bone", "fold", "lost focus"])
 def test_the_maps_do_not_depend_on_how_much_is_looked_at_at_a_time(monkeypatch, spec):
     once = rasters(surveyed(spec))
