@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -17,6 +16,7 @@ from mvd.protocol import CountingRule
 from mvd.stains import TISSUE_OD
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.pieces import Labels
+from mvd.vessels.shape import without_holes
 
 Positions = NDArray[np.int32]
 """(n, 2) row, column."""
@@ -272,13 +272,16 @@ def _walled_lumens(
         free = (pale & (labels == 0) & (lumens == 0)).astype(np.uint8)
         opened = cv2.morphologyEx(free, cv2.MORPH_OPEN, disc(LUMEN_OPENING_UM))
         _, found, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(opened, 4, cv2.CV_32S, cv2.CCL_WU)
-        for number, (left, top, width, height, pixels) in enumerate(stats.tolist()):
-            area_um2 = pixels * WORK_UM_PER_PX**2
-            # A lumen cut lengthwise may be ten times as long as it is wide.
-            if number == 0 or not min_area_um2 <= area_um2 <= 10 * max_width_um**2:
-                continue
+        area_um2 = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2
+        # A lumen cut lengthwise may be ten times as long as it is wide.
+        likely = (area_um2 >= min_area_um2) & (area_um2 <= 10 * max_width_um**2)
+        # Most pale regions have no stain at all beside them.
+        likely &= np.bincount(found[near_stain], minlength=len(stats)) > 0
+        likely[0] = False
+        for number in np.flatnonzero(likely).tolist():
+            left, top, width, height = stats[number, :4].tolist()
             box = _around(left, top, width, height)
-            lumen = ndimage.binary_fill_holes(found[box] == number)  # red cells float in it
+            lumen = without_holes(found[box] == number)  # red cells float in it
             rim = lumen & (cv2.erode(lumen.astype(np.uint8), disc(0.5)) == 0)
             if _is_walled(rim, near_stain[box], wall_share):
                 reached = labels[box][cv2.dilate(lumen.astype(np.uint8), disc(LUMEN_WALL_UM)) > 0]
@@ -289,10 +292,10 @@ def _walled_lumens(
 
 def _is_walled(rim: Mask, near_stain: Mask, min_share: float) -> bool:
     """Whether stain goes round a lumen: along enough of its edge, and not on one side of it only."""
-    points = np.argwhere(rim)
     stained = near_stain[rim]
-    if float(np.mean(stained)) < min_share:
+    if not len(stained) or np.count_nonzero(stained) / len(stained) < min_share:
         return False
+    points = np.argwhere(rim)
     towards = (points - points.mean(axis=0))[stained]
     length = np.hypot(towards[:, 0], towards[:, 1])
     directions = towards / np.maximum(length, 1e-9)[:, None]

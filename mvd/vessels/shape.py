@@ -116,6 +116,14 @@ def widest_um(mask: Mask) -> float:
     return 2 * (float(depth(mask).max()) - 0.5) * WORK_UM_PER_PX
 
 
+def without_holes(mask: Mask) -> Mask:
+    """The mask with everything that it encloses (what does not reach the border by an edge of a pixel)."""
+    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
+    padded[1:-1, 1:-1] = mask
+    cv2.floodFill(padded, None, (0, 0), 2)  # ten times as fast as scipy's binary_fill_holes on a vessel
+    return np.asarray(padded[1:-1, 1:-1] != 2, bool)
+
+
 def depth(mask: Mask) -> FloatImage:
     """Distance of every pixel of a mask from what is not mask, in pixels; what lies off the picture is not mask."""
     deep = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)
