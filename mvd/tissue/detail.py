@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Raster
-from mvd.stains import Stains, optical_density, separate
+from mvd.stains import Stains, mean_density, optical_density, separate
 from mvd.tissue.masks import OVERVIEW_UM_PER_PX, disc
 
 DETAIL_UM_PER_PX = 1.0
@@ -77,7 +77,7 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
     clear_od
         Mean density up to which it is clear (`clear_level`).
     """
-    density = optical_density(region.pixels, stains.white).mean(axis=2)
+    density = mean_density(optical_density(region.pixels, stains.white))
     dab = np.ascontiguousarray(separate(region.pixels, stains)[..., 1])
     rise = dab - _gaussian(dab, _SURROUNDINGS_UM)
     brown = cv2.dilate((rise > brown_od).astype(np.uint8), disc(_BROWN_REACH_UM, DETAIL_UM_PER_PX)) > 0
