@@ -31,7 +31,7 @@ BLACK_OD = 1.5
 """A pixel that passes less than 3 % in every channel is ink, a mask or the stage, not stained tissue."""
 _GREY_CHROMA = 0.05
 """Spread of the channels over their mean: blue and brown reach 0.5 and more, a grey image only noise."""
-_BAND_ROWS = 64
+BAND_ROWS = 64
 """Rows handled at once: three float channels of a band of a few thousand columns stay in the processor's cache."""
 _MIN_STAINED_PX = 400
 """Fewer stained pixels than this carry no estimate (100 µm² at 0.5 µm/px)."""
@@ -119,12 +119,16 @@ def mean_density(density: FloatImage) -> FloatImage:
 
 def separate(pixels: Pixels, stains: Stains) -> FloatImage:
     """(rows, columns, 3): haematoxylin, DAB and residual density (OD, log10) of every pixel."""
-    table, matrix = _density_table(stains.white), stains.unmixing.astype(np.float32)
     out = np.empty(pixels.shape, np.float32)
-    for row in range(0, pixels.shape[0], _BAND_ROWS):
-        band = slice(row, row + _BAND_ROWS)
-        cv2.transform(cv2.LUT(pixels[band], table), matrix, dst=out[band])
+    for row in range(0, pixels.shape[0], BAND_ROWS):
+        band = slice(row, row + BAND_ROWS)
+        out[band] = separate_density(optical_density(pixels[band], stains.white), stains)
     return out
+
+
+def separate_density(density: FloatImage, stains: Stains) -> FloatImage:
+    """`separate`, from the optical density of a band of at most `BAND_ROWS` rows."""
+    return np.asarray(cv2.transform(density, stains.unmixing.astype(np.float32)), np.float32)
 
 
 def estimate_stains(

@@ -78,27 +78,25 @@ def find_gaps(labels: Labels, max_gap_um: float) -> Gaps:
     stained = np.flatnonzero(labels)
     place = np.zeros(int(nearest.max()) + 1, np.int64)
     place[nearest.ravel()[stained]] = stained
-    source = place[nearest]
-    owner = labels.ravel()[source]
-    met = [_meetings(owner, source, shift) for shift in ((0, 1), (1, 0), (1, 1), (1, -1))]
-    first, second, p, q = (np.concatenate(part) for part in zip(*met, strict=True))
+    owner = labels.ravel()[place][nearest]
+    met = [_meetings(owner, nearest, shift) for shift in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    first, second, one, other = (np.concatenate(part) for part in zip(*met, strict=True))
+    p, q = (np.stack(np.divmod(place[end], labels.shape[1]), axis=1).astype(np.int32) for end in (one, other))
     width = (np.hypot(*(p - q).T.astype(np.float64)) - 1) * WORK_UM_PER_PX
     return _narrowest(Gaps(first, second, p, q, width).take(width <= max_gap_um))
 
 
 def _meetings(
-    owner: Labels, source: NDArray[np.int64], shift: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], Positions, Positions]:
-    """Neighbouring pixels that belong to different pieces: the two pieces and their nearest stained pixels."""
+    owner: Labels, nearest: NDArray[np.int32], shift: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Neighbouring pixels that belong to different pieces: the two pieces and the numbers of their nearest pixels."""
     (down, right), (rows, columns) = shift, owner.shape
     here = (slice(0, rows - down), slice(max(0, -right), columns - max(0, right)))
     there = (slice(down, rows), slice(max(0, right), columns - max(0, -right)))
-    meet = owner[here] != owner[there]
-    a, b, pa, pb = owner[here][meet], owner[there][meet], source[here][meet], source[there][meet]
+    meet = np.nonzero(owner[here] != owner[there])
+    a, b, pa, pb = owner[here][meet], owner[there][meet], nearest[here][meet], nearest[there][meet]
     swap = a > b
-    first, second = np.where(swap, b, a), np.where(swap, a, b)
-    p, q = (np.stack(np.divmod(np.where(flip, pb, pa), columns), axis=1).astype(np.int32) for flip in (swap, ~swap))
-    return first, second, p, q
+    return np.where(swap, b, a), np.where(swap, a, b), np.where(swap, pb, pa), np.where(swap, pa, pb)
 
 
 def _narrowest(gaps: Gaps) -> Gaps:
@@ -169,12 +167,19 @@ def _would_part(
 ) -> NDArray[np.bool_]:
     """The objects (first grouping) of which the firm joins alone (second) make two or more that reach `high`."""
     group, firm = groups
-    reached = np.zeros(int(firm.max()) + 1, np.float32)
-    np.maximum.at(reached, firm[labels].ravel(), maps.dab.ravel())
+    reached = densest(labels, firm, maps)
     objects = np.zeros_like(reached, np.int32)
     objects[firm] = group
     found = (reached >= high) & (objects > 0)
     return np.asarray(np.bincount(objects[found], minlength=int(group.max()) + 1) > 1, bool)
+
+
+def densest(labels: Labels, group: NDArray[np.int32], maps: StainMaps) -> NDArray[np.float32]:
+    """(groups + 1,) the densest DAB of each group of pieces, at least 0; that of group 0 is 0."""
+    stained = labels > 0
+    reached = np.zeros(int(group.max()) + 1, np.float32)
+    np.maximum.at(reached, group[labels[stained]], maps.dab[stained])
+    return reached
 
 
 def _would_join(

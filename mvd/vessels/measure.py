@@ -14,7 +14,7 @@ from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
 from mvd.vessels.appearance import Appearance, appearance
 from mvd.vessels.branches import part_branches
-from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, disc, line_between
+from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, densest, disc, line_between
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
 from mvd.vessels.outline import shoelace, trace, well_composed
 from mvd.vessels.pieces import Labels
@@ -110,8 +110,7 @@ def measure_objects(
 def _views(labels: Labels, joined: Joined, maps: StainMaps, levels: StainLevels) -> Iterator[_View]:
     group = joined.group[labels]
     lumens = joined.lumen_group[joined.lumens]
-    reached = np.zeros(int(joined.group.max()) + 1, np.float32)
-    np.maximum.at(reached, group.ravel(), maps.dab.ravel())
+    reached = densest(labels, joined.group, maps)
     bridges: dict[int, list[int]] = {}
     for i, piece in enumerate(joined.bridges.first.tolist()):
         bridges.setdefault(int(joined.group[piece]), []).append(i)
