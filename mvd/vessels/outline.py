@@ -103,4 +103,5 @@ def _walk(start: int, following: list[int], corner: list[bool], left: list[bool]
 def shoelace(ring: Ring) -> float:
     """Signed area of a ring; positive when it runs clockwise on the screen (y downwards)."""
     x, y = ring.T
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    xn, yn = np.concatenate([x[1:], x[:1]]), np.concatenate([y[1:], y[:1]])
+    return float(np.dot(x, yn) - np.dot(y, xn)) / 2
