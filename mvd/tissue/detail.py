@@ -91,7 +91,7 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
         middle=_coarser(known * np.abs(second - third)),
         ground=_coarser(np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_OPEN, nucleus), np.float32)),
         nuclear=_coarser(np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, nucleus), np.float32)),
-        counterstain=_coarser(density - np.maximum(dab, 0) * np.float32(np.mean(stains.dab))),
+        counterstain=_coarser(np.asarray(density - np.maximum(dab, 0) * np.float32(np.mean(stains.dab)), np.float32)),
     )
 
 

@@ -84,7 +84,7 @@ def _following(x: Integers, y: Integers, heading: Integers, shape: tuple[int, ..
     number[heading, y, x] = np.arange(len(x))
     end_y, end_x = y + _DY[heading], x + _DX[heading]
     right, on, left = (number[(heading + turn) % 4, end_y, end_x] for turn in (1, 0, 3))
-    return np.where(right >= 0, right, np.where(on >= 0, on, left))
+    return np.asarray(np.where(right >= 0, right, np.where(on >= 0, on, left)), np.int64)
 
 
 def _walk(start: int, following: list[int], corner: list[bool], left: list[bool]) -> list[int]:
