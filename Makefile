@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo review test check plain lint format samples model benchmark-accuracy clean distclean
+.PHONY: help demo review test check plain lint format samples model benchmark-accuracy benchmark-speed clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 22
@@ -72,6 +72,18 @@ model: .venv/installed-dev  ## make models/vessel_score again: simulate sections
 
 benchmark-accuracy: .venv/installed  ## find vessels on 36 new simulated sections, beside a generic baseline (minutes)
 	$(BIN)/python benchmarks/accuracy.py
+
+# HistomicsTK pins other versions than ours: it gets an environment of its own, and without one it is left out.
+HISTOMICSTK ?= $(wildcard out/histomicstk/bin/python)
+benchmark-speed: .venv/installed  ## time whole-slide finding beside decoding alone and others, into docs/speed.md (half an hour)
+	$(BIN)/python benchmarks/speed.py $(if $(HISTOMICSTK),--histomicstk $(HISTOMICSTK)) --write docs/speed.md
+
+# Without what it needs only for other slides and other tasks (GDAL must be compiled).
+out/histomicstk/bin/python:  # HistomicsTK in out/histomicstk, for benchmark-speed
+	$(PYTHON) -m venv out/histomicstk
+	$@ -m pip install --quiet --no-deps histomicstk==1.3.14
+	$@ -m pip install --quiet large-image large-image-source-openslide openslide-bin dask pandas scipy scikit-image \
+		shapely sqlalchemy nimfa opencv-python-headless ctk-cli girder-slicer-cli-web
 
 clean:  ## remove the demo's results, caches and build products
 	rm -rf out/demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -31,7 +31,7 @@ BLACK_OD = 1.5
 """A pixel that passes less than 3 % in every channel is ink, a mask or the stage, not stained tissue."""
 _GREY_CHROMA = 0.05
 """Spread of the channels over their mean: blue and brown reach 0.5 and more, a grey image only noise."""
-_BAND_ROWS = 64
+BAND_ROWS = 64
 """Rows handled at once: three float channels of a band of a few thousand columns stay in the processor's cache."""
 _MIN_STAINED_PX = 400
 """Fewer stained pixels than this carry no estimate (100 µm² at 0.5 µm/px)."""
@@ -108,14 +108,27 @@ def optical_density(pixels: Pixels, white: Vector) -> FloatImage:
     return np.asarray(cv2.LUT(pixels, _density_table(white)), dtype=np.float32)
 
 
+def mean_density(density: FloatImage) -> FloatImage:
+    """(rows, columns) mean over the three channels of (rows, columns, 3); numpy's own mean, eight times as fast."""
+    red, green, blue = cv2.split(density)
+    red += green
+    red += blue
+    red /= np.float32(3)
+    return np.asarray(red, np.float32)
+
+
 def separate(pixels: Pixels, stains: Stains) -> FloatImage:
     """(rows, columns, 3): haematoxylin, DAB and residual density (OD, log10) of every pixel."""
-    table, matrix = _density_table(stains.white), stains.unmixing.astype(np.float32)
     out = np.empty(pixels.shape, np.float32)
-    for row in range(0, pixels.shape[0], _BAND_ROWS):
-        band = slice(row, row + _BAND_ROWS)
-        cv2.transform(cv2.LUT(pixels[band], table), matrix, dst=out[band])
+    for row in range(0, pixels.shape[0], BAND_ROWS):
+        band = slice(row, row + BAND_ROWS)
+        out[band] = separate_density(optical_density(pixels[band], stains.white), stains)
     return out
+
+
+def separate_density(density: FloatImage, stains: Stains) -> FloatImage:
+    """`separate`, from the optical density of a band of at most `BAND_ROWS` rows."""
+    return np.asarray(cv2.transform(density, stains.unmixing.astype(np.float32)), np.float32)
 
 
 def estimate_stains(
@@ -149,19 +162,21 @@ def estimate_stains(
     """
     smooth = np.asarray(cv2.GaussianBlur(pixels, (0, 0), _SMOOTH_UM / um_per_px), np.uint8)
     density = optical_density(smooth, white)
-    total = density.mean(axis=2)
-    black = density.min(axis=2) >= BLACK_OD
+    total = mean_density(density)
+    black = cv2.min(cv2.min(*cv2.split(density)[:2]), cv2.extractChannel(density, 2)) >= BLACK_OD
     stained = (total > TISSUE_OD) & ~black & ~_beside_ink(black, um_per_px)
     if int(stained.sum()) < _MIN_STAINED_PX:
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
-    chroma = np.ptp(density[stained], axis=1) / total[stained]
+    seen = density[stained]
+    chroma = _spread(seen) / total[stained]
     if float(np.percentile(chroma, 90)) < _GREY_CHROMA:
         raise StainError("the image has no colour; a DAB and haematoxylin section is needed")
     if vectors == "h-dab":
         return Stains(white, _unit(H_STANDARD), _unit(DAB_STANDARD), "h-dab")
     detail = density - cv2.GaussianBlur(density, (0, 0), _SURROUNDINGS_UM / um_per_px)
-    haematoxylin = _counterstain(density[stained], detail[stained])
-    dab = _brown(density[stained], detail[stained], haematoxylin)
+    looked_at = _Looked(seen, detail[stained], _red_blue_angle_deg(seen))
+    haematoxylin = _counterstain(looked_at)
+    dab = _brown(looked_at, haematoxylin)
     if dab is None:
         return Stains(white, haematoxylin, _unit(DAB_STANDARD), "slide, DAB standard")
     return Stains(white, haematoxylin, dab, "slide")
@@ -177,28 +192,44 @@ def _square(radius_px: float) -> NDArray[np.uint8]:
     return np.ones((2 * round(radius_px) + 1,) * 2, np.uint8)
 
 
-def _counterstain(density: FloatImage, detail: FloatImage) -> Vector:
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Stained pixels: (n, 3) density, (n, 3) of it without its smooth part, (n,) angle from red to blue."""
+
+    density: FloatImage
+    detail: FloatImage
+    angle_deg: NDArray[np.float64]
+
+
+def _spread(density: FloatImage) -> FloatImage:
+    """(n,) greatest less least of the channels."""
+    red, green, blue = density.T
+    return np.asarray(np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue), np.float32)
+
+
+def _counterstain(pixels: _Looked) -> Vector:
     """First principal component of the detail on the blue side; the standard vector where blue is absent."""
-    angle = _red_blue_angle_deg(density)
+    density, angle = pixels.density, pixels.angle_deg
     blue = (angle > _BLUE_ANGLES_DEG[0]) & (angle < _BLUE_ANGLES_DEG[1])
     if float(density[blue].sum()) < _MIN_BLUE_SHARE * float(density.sum()):
         return _unit(H_STANDARD)
-    covariance = detail[blue].T.astype(np.float64) @ detail[blue].astype(np.float64)
+    detail = pixels.detail[blue].astype(np.float64)
+    covariance = detail.T.copy(order="K") @ detail
     direction = np.linalg.eigh(covariance)[1][:, 2]
     vector = _unit(direction * np.sign(direction.sum()))
     return vector if _tilt_deg(vector, H_STANDARD) <= _MAX_TILT_DEG and min(vector) > 0 else _unit(H_STANDARD)
 
 
-def _brown(density: FloatImage, detail: FloatImage, haematoxylin: Vector) -> Vector | None:
+def _brown(pixels: _Looked, haematoxylin: Vector) -> Vector | None:
     """OD direction of the brownest of what stands out in brown; None where there is too little of it.
 
     Pulled towards the standard vector as if that had been seen in `_PRIOR_PX` pixels, so that a few brown pixels
     cannot turn it.
     """
     rough = Stains((255.0, 255.0, 255.0), haematoxylin, _unit(DAB_STANDARD), "slide")
-    rise = detail @ rough.unmixing[1].astype(np.float32)
+    density, angle = pixels.density, pixels.angle_deg
+    rise = pixels.detail @ rough.unmixing[1].astype(np.float32)
     spread = 1.4826 * float(np.median(np.abs(rise - np.median(rise))))
-    angle = _red_blue_angle_deg(density)
     blue, standard = (float(_red_blue_angle_deg(np.asarray([v]))[0]) for v in (haematoxylin, DAB_STANDARD))
     # Past half-way from blue to brown, more than half of a pixel's absorption is brown.
     brown = (rise > _STAND_OUT_SIGMAS * spread) & (angle > (blue + standard) / 2)

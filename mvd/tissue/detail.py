@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Raster
-from mvd.stains import Stains, optical_density, separate
+from mvd.stains import Stains, mean_density, optical_density, separate
 from mvd.tissue.masks import OVERVIEW_UM_PER_PX, disc
 
 DETAIL_UM_PER_PX = 1.0
@@ -77,7 +77,7 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
     clear_od
         Mean density up to which it is clear (`clear_level`).
     """
-    density = optical_density(region.pixels, stains.white).mean(axis=2)
+    density = mean_density(optical_density(region.pixels, stains.white))
     dab = np.ascontiguousarray(separate(region.pixels, stains)[..., 1])
     rise = dab - _gaussian(dab, _SURROUNDINGS_UM)
     brown = cv2.dilate((rise > brown_od).astype(np.uint8), disc(_BROWN_REACH_UM, DETAIL_UM_PER_PX)) > 0
@@ -91,7 +91,7 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
         middle=_coarser(known * np.abs(second - third)),
         ground=_coarser(np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_OPEN, nucleus), np.float32)),
         nuclear=_coarser(np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, nucleus), np.float32)),
-        counterstain=_coarser(density - np.maximum(dab, 0) * np.float32(np.mean(stains.dab))),
+        counterstain=_coarser(np.asarray(density - np.maximum(dab, 0) * np.float32(np.mean(stains.dab)), np.float32)),
     )
 
 

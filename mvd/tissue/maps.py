@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mvd.geometry import Raster, Rect
-from mvd.stains import TISSUE_OD, Stains, optical_density, separate
+from mvd.stains import TISSUE_OD, Stains, mean_density, optical_density, separate
 from mvd.tissue.bone import find_bone
 from mvd.tissue.detail import Detail
 from mvd.tissue.focus import find_focus
@@ -93,7 +93,7 @@ def map_tissue(overview: Raster, stains: Stains, *, tissue: Raster, detail: Deta
         Of all of `tissue` (`measure_detail`).
     """
     inside = np.asarray(tissue.pixels, bool)
-    total = optical_density(overview.pixels, stains.white).mean(axis=2)
+    total = mean_density(optical_density(overview.pixels, stains.white))
     stained = inside & (total > TISSUE_OD)
     focus = find_focus(detail, stained)
     bone = find_bone(detail, inside & (total > clear_level(total, inside)) & ~focus.lost)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Raster
-from mvd.stains import BLACK_OD, TISSUE_OD, Vector, optical_density
+from mvd.stains import BLACK_OD, TISSUE_OD, Vector, mean_density, optical_density
 from mvd.tissue.masks import OVERVIEW_UM_PER_PX, closed, grown, holes_filled, opened, smoothed, without_small
 
 _TISSUE_SMOOTH_UM = 6.0
@@ -52,7 +52,7 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
     """
     density = optical_density(overview.pixels, white)
     ink = find_ink(density)
-    total = np.where(ink, 0, density.mean(axis=2)).astype(np.float32)
+    total = np.where(ink, 0, mean_density(density)).astype(np.float32)
     smooth = smoothed(total, _TISSUE_SMOOTH_UM)
     tissue = _whole(smooth > TISSUE_OD, ink)
     if not tissue.any():

@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -17,6 +16,7 @@ from mvd.protocol import CountingRule
 from mvd.stains import TISSUE_OD
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.pieces import Labels
+from mvd.vessels.shape import without_holes
 
 Positions = NDArray[np.int32]
 """(n, 2) row, column."""
@@ -78,27 +78,25 @@ def find_gaps(labels: Labels, max_gap_um: float) -> Gaps:
     stained = np.flatnonzero(labels)
     place = np.zeros(int(nearest.max()) + 1, np.int64)
     place[nearest.ravel()[stained]] = stained
-    source = place[nearest]
-    owner = labels.ravel()[source]
-    met = [_meetings(owner, source, shift) for shift in ((0, 1), (1, 0), (1, 1), (1, -1))]
-    first, second, p, q = (np.concatenate(part) for part in zip(*met, strict=True))
+    owner = labels.ravel()[place][nearest]
+    met = [_meetings(owner, nearest, shift) for shift in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    first, second, one, other = (np.concatenate(part) for part in zip(*met, strict=True))
+    p, q = (np.stack(np.divmod(place[end], labels.shape[1]), axis=1).astype(np.int32) for end in (one, other))
     width = (np.hypot(*(p - q).T.astype(np.float64)) - 1) * WORK_UM_PER_PX
     return _narrowest(Gaps(first, second, p, q, width).take(width <= max_gap_um))
 
 
 def _meetings(
-    owner: Labels, source: NDArray[np.int64], shift: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], Positions, Positions]:
-    """Neighbouring pixels that belong to different pieces: the two pieces and their nearest stained pixels."""
+    owner: Labels, nearest: NDArray[np.int32], shift: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Neighbouring pixels that belong to different pieces: the two pieces and the numbers of their nearest pixels."""
     (down, right), (rows, columns) = shift, owner.shape
     here = (slice(0, rows - down), slice(max(0, -right), columns - max(0, right)))
     there = (slice(down, rows), slice(max(0, right), columns - max(0, -right)))
-    meet = owner[here] != owner[there]
-    a, b, pa, pb = owner[here][meet], owner[there][meet], source[here][meet], source[there][meet]
+    meet = np.nonzero(owner[here] != owner[there])
+    a, b, pa, pb = owner[here][meet], owner[there][meet], nearest[here][meet], nearest[there][meet]
     swap = a > b
-    first, second = np.where(swap, b, a), np.where(swap, a, b)
-    p, q = (np.stack(np.divmod(np.where(flip, pb, pa), columns), axis=1).astype(np.int32) for flip in (swap, ~swap))
-    return first, second, p, q
+    return np.where(swap, b, a), np.where(swap, a, b), np.where(swap, pb, pa), np.where(swap, pa, pb)
 
 
 def _narrowest(gaps: Gaps) -> Gaps:
@@ -169,12 +167,19 @@ def _would_part(
 ) -> NDArray[np.bool_]:
     """The objects (first grouping) of which the firm joins alone (second) make two or more that reach `high`."""
     group, firm = groups
-    reached = np.zeros(int(firm.max()) + 1, np.float32)
-    np.maximum.at(reached, firm[labels].ravel(), maps.dab.ravel())
+    reached = densest(labels, firm, maps)
     objects = np.zeros_like(reached, np.int32)
     objects[firm] = group
     found = (reached >= high) & (objects > 0)
     return np.asarray(np.bincount(objects[found], minlength=int(group.max()) + 1) > 1, bool)
+
+
+def densest(labels: Labels, group: NDArray[np.int32], maps: StainMaps) -> NDArray[np.float32]:
+    """(groups + 1,) the densest DAB of each group of pieces, at least 0; that of group 0 is 0."""
+    stained = labels > 0
+    reached = np.zeros(int(group.max()) + 1, np.float32)
+    np.maximum.at(reached, group[labels[stained]], maps.dab[stained])
+    return reached
 
 
 def _would_join(
@@ -272,13 +277,16 @@ def _walled_lumens(
         free = (pale & (labels == 0) & (lumens == 0)).astype(np.uint8)
         opened = cv2.morphologyEx(free, cv2.MORPH_OPEN, disc(LUMEN_OPENING_UM))
         _, found, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(opened, 4, cv2.CV_32S, cv2.CCL_WU)
-        for number, (left, top, width, height, pixels) in enumerate(stats.tolist()):
-            area_um2 = pixels * WORK_UM_PER_PX**2
-            # A lumen cut lengthwise may be ten times as long as it is wide.
-            if number == 0 or not min_area_um2 <= area_um2 <= 10 * max_width_um**2:
-                continue
+        area_um2 = stats[:, cv2.CC_STAT_AREA] * WORK_UM_PER_PX**2
+        # A lumen cut lengthwise may be ten times as long as it is wide.
+        likely = (area_um2 >= min_area_um2) & (area_um2 <= 10 * max_width_um**2)
+        # Most pale regions have no stain at all beside them.
+        likely &= np.bincount(found[near_stain], minlength=len(stats)) > 0
+        likely[0] = False
+        for number in np.flatnonzero(likely).tolist():
+            left, top, width, height = stats[number, :4].tolist()
             box = _around(left, top, width, height)
-            lumen = ndimage.binary_fill_holes(found[box] == number)  # red cells float in it
+            lumen = without_holes(found[box] == number)  # red cells float in it
             rim = lumen & (cv2.erode(lumen.astype(np.uint8), disc(0.5)) == 0)
             if _is_walled(rim, near_stain[box], wall_share):
                 reached = labels[box][cv2.dilate(lumen.astype(np.uint8), disc(LUMEN_WALL_UM)) > 0]
@@ -289,10 +297,10 @@ def _walled_lumens(
 
 def _is_walled(rim: Mask, near_stain: Mask, min_share: float) -> bool:
     """Whether stain goes round a lumen: along enough of its edge, and not on one side of it only."""
-    points = np.argwhere(rim)
     stained = near_stain[rim]
-    if float(np.mean(stained)) < min_share:
+    if not len(stained) or np.count_nonzero(stained) / len(stained) < min_share:
         return False
+    points = np.argwhere(rim)
     towards = (points - points.mean(axis=0))[stained]
     length = np.hypot(towards[:, 0], towards[:, 1])
     directions = towards / np.maximum(length, 1e-9)[:, None]

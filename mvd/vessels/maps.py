@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Raster
-from mvd.stains import BLACK_OD, TISSUE_OD, Stains, optical_density, separate
+from mvd.stains import BAND_ROWS, BLACK_OD, TISSUE_OD, Stains, optical_density, separate_density
 
 WORK_UM_PER_PX = 0.5
 """Pixel size at which vessels are found: a capillary wall (1-2 µm) spans two to four pixels, and every scanner's
@@ -72,15 +72,16 @@ def stain_maps(region: Raster, stains: Stains) -> StainMaps:
     """Densities of an RGB region at `WORK_UM_PER_PX`."""
     sigma = _SMOOTH_UM / WORK_UM_PER_PX
     pixels = np.asarray(cv2.GaussianBlur(np.ascontiguousarray(region.pixels), (0, 0), sigma), np.uint8)
-    parts = separate(pixels, stains)
-    density = optical_density(pixels, stains.white)
-    return StainMaps(
-        dab=np.ascontiguousarray(parts[..., 1]),
-        haematoxylin=np.ascontiguousarray(parts[..., 0]),
-        total=np.asarray(cv2.transform(density, np.full((1, 3), 1 / 3, np.float32)), np.float32),
-        red=np.ascontiguousarray(density[..., 0]),
-        residual=np.ascontiguousarray(parts[..., 2]),
-    )
+    dab, haematoxylin, total, red, residual = (np.empty(pixels.shape[:2], np.float32) for _ in range(5))
+    thirds = np.full((1, 3), 1 / 3, np.float32)
+    for top in range(0, len(pixels), BAND_ROWS):
+        rows = slice(top, top + BAND_ROWS)
+        density = optical_density(pixels[rows], stains.white)
+        cv2.transform(density, thirds, dst=total[rows])
+        cv2.extractChannel(density, 0, dst=red[rows])
+        parts = separate_density(density, stains)
+        cv2.mixChannels([parts], [haematoxylin[rows], dab[rows], residual[rows]], [0, 0, 1, 1, 2, 2])
+    return StainMaps(dab=dab, haematoxylin=haematoxylin, total=total, red=red, residual=residual)
 
 
 def measure_levels(samples: list[StainMaps]) -> StainLevels:

@@ -14,11 +14,21 @@ from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
 from mvd.vessels.appearance import Appearance, appearance
 from mvd.vessels.branches import part_branches
-from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, disc, line_between
+from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, densest, disc, line_between
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
 from mvd.vessels.outline import shoelace, trace, well_composed
 from mvd.vessels.pieces import Labels
-from mvd.vessels.shape import Rim, centroid, convex_hull, depth, fit_rim, length_px, perimeter_um, widest_um
+from mvd.vessels.shape import (
+    Rim,
+    centroid,
+    convex_hull,
+    depth,
+    fit_rim,
+    length_px,
+    perimeter_um,
+    widest_um,
+    without_holes,
+)
 
 _MIN_HOLE_UM2 = 3.0
 """Enclosed gaps smaller than this are texture of the stain, not a lumen."""
@@ -100,8 +110,7 @@ def measure_objects(
 def _views(labels: Labels, joined: Joined, maps: StainMaps, levels: StainLevels) -> Iterator[_View]:
     group = joined.group[labels]
     lumens = joined.lumen_group[joined.lumens]
-    reached = np.zeros(int(joined.group.max()) + 1, np.float32)
-    np.maximum.at(reached, group.ravel(), maps.dab.ravel())
+    reached = densest(labels, joined.group, maps)
     bridges: dict[int, list[int]] = {}
     for i, piece in enumerate(joined.bridges.first.tolist()):
         bridges.setdefault(int(joined.group[piece]), []).append(i)
@@ -184,7 +193,7 @@ def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevel
         y_px=cy + offset[1],
         area_um2=float(stained.sum()) * _PX_UM2,
         lumen_area_um2=float(lumen.sum()) * _PX_UM2,
-        lumen_width_um=widest_um(np.asarray(ndimage.binary_fill_holes(lumen), bool)),  # red cells float in it
+        lumen_width_um=widest_um(without_holes(lumen)),  # red cells float in it
         length_um=length_um,
         width_um=outline_area_um2 / length_um,
         perimeter_um=perimeter_um(filled),
@@ -215,7 +224,7 @@ def _without_specks(lumen: Mask) -> Mask:
 
 def _closed_lumens(solid: Mask, box: tuple[slice, slice], maps: StainMaps, levels: StainLevels) -> Mask:
     """Holes of the object that are lumen: not a nucleus ringed by its own stain, not an island of tissue."""
-    holes = ndimage.binary_fill_holes(solid) & ~solid
+    holes = without_holes(solid) & ~solid
     lumen = np.zeros_like(holes)
     count, labels = cv2.connectedComponents(holes.astype(np.uint8), connectivity=4)
     for number in range(1, count):

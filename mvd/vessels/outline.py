@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mvd.geometry import Mask, Ring
 
@@ -24,20 +25,15 @@ def trace(mask: Mask) -> list[Ring]:
     -----
     Every boundary edge is directed with the mask on its right, and the trace turns right where it can.
     """
-    padded = np.pad(mask, 1)
-    after: dict[tuple[int, int, int], tuple[int, int, int]] = {}
-    starts = _edges(padded)
-    for x, y, heading in starts:
-        ex, ey = x + _DX[heading], y + _DY[heading]
-        for turn in (1, 0, 3):  # right, straight on, left
-            following = (ex, ey, (heading + turn) % 4)
-            if following in starts:
-                after[(x, y, heading)] = following
-                break
+    x, y, heading = _edges(mask)
+    following = _following(x, y, heading, mask.shape).tolist()
+    corner = (heading[following] != heading).tolist()
+    ends = np.stack([x + _DX[heading], y + _DY[heading]], axis=1).astype(np.float64)
+    left = [True] * len(following)
     rings: list[Ring] = []
-    left = dict.fromkeys(sorted(starts, key=lambda e: (e[1], e[0], e[2])))
-    while left:
-        rings.append(_walk(next(iter(left)), after, left))
+    for start in range(len(following)):
+        if left[start]:
+            rings.append(ends[_walk(start, following, corner, left)])
     return rings
 
 
@@ -56,42 +52,56 @@ def well_composed(mask: Mask) -> Mask:
         filled[:-1, :-1] |= rising
 
 
-_DX, _DY = (1, 0, -1, 0), (0, 1, 0, -1)  # east, south, west, north
+_DX, _DY = np.array((1, 0, -1, 0)), np.array((0, 1, 0, -1))  # east, south, west, north
+
+Integers = NDArray[np.int64]
 
 
-def _edges(padded: Mask) -> set[tuple[int, int, int]]:
-    """(x, y, heading) of every boundary edge of a padded mask, the mask on the right of the heading."""
-    edges: set[tuple[int, int, int]] = set()
+def _edges(mask: Mask) -> tuple[Integers, Integers, Integers]:
+    """x, y, heading of every boundary edge of a mask, the mask on the right of the heading; in raster order."""
+    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
+    padded[1:-1, 1:-1] = mask
     # An edge on top of a pixel heads east, on its right south, below it west, on its left north.
-    tops = np.argwhere(padded[1:, :] & ~padded[:-1, :])
-    bottoms = np.argwhere(padded[:-1, :] & ~padded[1:, :])
-    lefts = np.argwhere(padded[:, 1:] & ~padded[:, :-1])
-    rights = np.argwhere(padded[:, :-1] & ~padded[:, 1:])
-    edges.update((c - 1, r, 0) for r, c in tops.tolist())
-    edges.update((c, r, 2) for r, c in bottoms.tolist())
-    edges.update((c, r, 3) for r, c in lefts.tolist())
-    edges.update((c, r - 1, 1) for r, c in rights.tolist())
-    return edges
+    tops, rights, bottoms, lefts = (
+        np.nonzero(part)
+        for part in (
+            padded[1:, :] & ~padded[:-1, :],
+            padded[:, :-1] & ~padded[:, 1:],
+            padded[:-1, :] & ~padded[1:, :],
+            padded[:, 1:] & ~padded[:, :-1],
+        )
+    )
+    x = np.concatenate([tops[1] - 1, rights[1], bottoms[1], lefts[1]])
+    y = np.concatenate([tops[0], rights[0] - 1, bottoms[0], lefts[0]])
+    heading = np.repeat(np.arange(4), [len(found[0]) for found in (tops, rights, bottoms, lefts)])
+    order = np.lexsort((heading, x, y))
+    return x[order], y[order], heading[order]
 
 
-def _walk(
-    start: tuple[int, int, int],
-    after: dict[tuple[int, int, int], tuple[int, int, int]],
-    left: dict[tuple[int, int, int], None],
-) -> Ring:
-    corners: list[tuple[int, int]] = []
+def _following(x: Integers, y: Integers, heading: Integers, shape: tuple[int, ...]) -> Integers:
+    """Number of the edge that each edge goes on in: to the right where it can, else straight on, else to the left."""
+    number = np.full((4, shape[0] + 1, shape[1] + 1), -1)
+    number[heading, y, x] = np.arange(len(x))
+    end_y, end_x = y + _DY[heading], x + _DX[heading]
+    right, on, left = (number[(heading + turn) % 4, end_y, end_x] for turn in (1, 0, 3))
+    return np.asarray(np.where(right >= 0, right, np.where(on >= 0, on, left)), np.int64)
+
+
+def _walk(start: int, following: list[int], corner: list[bool], left: list[bool]) -> list[int]:
+    """The edges of the ring through `start` that end in a corner; all of its edges are taken off what is left."""
+    corners = []
     edge = start
     while True:
-        del left[edge]
-        following = after[edge]
-        if following[2] != edge[2]:
-            corners.append(following[:2])
-        edge = following
+        left[edge] = False
+        if corner[edge]:
+            corners.append(edge)
+        edge = following[edge]
         if edge == start:
-            return np.array(corners, np.float64)
+            return corners
 
 
 def shoelace(ring: Ring) -> float:
     """Signed area of a ring; positive when it runs clockwise on the screen (y downwards)."""
     x, y = ring.T
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    xn, yn = np.concatenate([x[1:], x[:1]]), np.concatenate([y[1:], y[:1]])
+    return float(np.dot(x, yn) - np.dot(y, xn)) / 2

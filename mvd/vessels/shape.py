@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from skimage.measure import perimeter_crofton
 from skimage.morphology import skeletonize
@@ -116,16 +117,30 @@ def widest_um(mask: Mask) -> float:
     return 2 * (float(depth(mask).max()) - 0.5) * WORK_UM_PER_PX
 
 
+def _framed(mask: Mask) -> NDArray[np.uint8]:
+    """A mask as 0 and 1 with a frame of one pixel of 0."""
+    framed = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
+    framed[1:-1, 1:-1] = mask
+    return framed
+
+
+def without_holes(mask: Mask) -> Mask:
+    """The mask with everything that it encloses (what does not reach the border by an edge of a pixel)."""
+    padded = _framed(mask)
+    cv2.floodFill(padded, None, (0, 0), 2)  # ten times as fast as scipy's binary_fill_holes on a vessel
+    return np.asarray(padded[1:-1, 1:-1] != 2, bool)
+
+
 def depth(mask: Mask) -> FloatImage:
     """Distance of every pixel of a mask from what is not mask, in pixels; what lies off the picture is not mask."""
-    deep = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)
+    deep = cv2.distanceTransform(_framed(mask), cv2.DIST_L2, 5)
     return np.asarray(deep[1:-1, 1:-1], np.float32)
 
 
 def centroid(ring: Ring) -> tuple[float, float]:
     """Centroid of the area inside a ring."""
     x, y = ring.T
-    xn, yn = np.roll(x, -1), np.roll(y, -1)
+    xn, yn = np.concatenate([ring[1:], ring[:1]]).T  # np.roll, without its overhead
     cross = x * yn - xn * y
     total = float(cross.sum())
     return float(((x + xn) * cross).sum() / (3 * total)), float(((y + yn) * cross).sum() / (3 * total))
@@ -136,29 +151,31 @@ def perimeter_um(filled: Mask) -> float:
     return float(perimeter_crofton(filled, directions=4)) * WORK_UM_PER_PX  # type: ignore[no-untyped-call]
 
 
+_AROUND = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)])
+
+
+def _neighbours(points: NDArray[np.int64], shape: tuple[int, ...]) -> csr_array:
+    """Graph of the (n, 2) pixels of a midline: the distance of each to the up to eight beside it."""
+    number = np.full((shape[0] + 2, shape[1] + 2), -1, np.int32)
+    number[points[:, 0] + 1, points[:, 1] + 1] = np.arange(len(points))
+    beside = points[:, None] + 1 + _AROUND
+    near = number[beside[..., 0], beside[..., 1]]
+    linked = near >= 0
+    steps = np.broadcast_to(np.hypot(*_AROUND.T), linked.shape)[linked]
+    starts = np.concatenate([[0], np.cumsum(linked.sum(axis=1))]).astype(np.int32)
+    return csr_array((steps, near[linked], starts), shape=(len(points),) * 2)
+
+
 def length_px(filled: Mask, inside: FloatImage) -> float:
     """Longest path along the midline, to the outline at both ends; for a disc its diameter."""
     points = np.argwhere(skeletonize(filled))  # type: ignore[no-untyped-call]
-    index = np.full(filled.shape, -1, np.int64)
-    index[points[:, 0], points[:, 1]] = np.arange(len(points))
-    first, second, step = [], [], []
-    for dr, dc in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        rows, columns = points[:, 0] + dr, points[:, 1] + dc
-        ok = (rows < filled.shape[0]) & (columns >= 0) & (columns < filled.shape[1])
-        there = np.full(len(points), -1, np.int64)
-        there[ok] = index[rows[ok], columns[ok]]
-        linked = there >= 0
-        first.append(np.flatnonzero(linked))
-        second.append(there[linked])
-        step.append(np.full(int(linked.sum()), math.hypot(dr, dc)))
-    n = len(points)
-    graph = coo_array((np.concatenate(step), (np.concatenate(first), np.concatenate(second))), shape=(n, n)).tocsr()
+    graph = _neighbours(points, filled.shape)
     to_edge = inside[points[:, 0], points[:, 1]]
     # Twice the farthest point: exact on a tree, and within a loop's half length otherwise.
     end = 0
     path = 0.0
     for _ in range(2):
-        reach = np.ravel(dijkstra(graph, directed=False, indices=np.array([end])))
+        reach = np.ravel(dijkstra(graph, indices=np.array([end])))
         reach[~np.isfinite(reach)] = -1.0
         start, end = end, int(np.argmax(reach))
         path = float(reach[end])
