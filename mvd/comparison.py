@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mvd.compare import Comparisons, CountRow, ObserverCount, compare_counts, mean_count
 from mvd.count_table import read_counts
-from mvd.errors import StoreError
+from mvd.errors import ManifestError, StoreError
 from mvd.protocol import ComparisonPlan, Protocol
 from mvd.recount import ReviewedSpecimen, recounted
 from mvd.review import observer_name, observers
@@ -56,6 +56,10 @@ def compare_study(
     if not isinstance(study, Study):
         study = read_study(study)
     plan = _plan(study.protocol, counts)
+    if plan.counts == "table":
+        raise StoreError(
+            "counts = 'table' goes with mvd compare --table; say program, observer:NAME or mean of a study"
+        )
     measured = study.folder / RESULTS_FOLDER if results is None else Path(results)
     listed = _listed(study, measured)
     if all(one.measured is None for one in listed):
@@ -86,7 +90,8 @@ def compare_table(table: str | Path, *, protocol: Protocol | None = None, counts
         Names and orders the timepoints and says how they are compared; without it, the defaults and the table's own
         timepoints.
     counts
-        Whose counts, in place of the protocol's `compare.counts`.
+        Whose counts, in place of the protocol's `compare.counts`; not 'program', of which a table has none. What was
+        taken is in the plan of the comparison.
 
     Raises
     ------
@@ -94,9 +99,12 @@ def compare_table(table: str | Path, *, protocol: Protocol | None = None, counts
         Everything that is wrong in the table, or there are no counts of those who are named.
     """
     path = Path(table)
+    if counts == "program":
+        raise ManifestError(f"{path.name} holds no counts of the program; leave --counts out, or name an observer")
     plan = _plan(protocol or Protocol(), counts)
     found = read_counts(path, plan=plan, timepoints=protocol.timepoints if protocol else None)
     title = protocol.title if protocol else path.stem
+    plan = plan.with_counts(found.counts)
     return compare_counts(found.rows, timepoints=found.timepoints, plan=plan, title=title, source=found.source)
 
 

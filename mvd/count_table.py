@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mvd.compare import CountRow, ObserverCount, mean_count
-from mvd.delimited import read_number, read_records, read_text
+from mvd.delimited import (
+    ABSENT,
+    LOOKS_LIKE_A_ROW,
+    SIGNS_AS_GROUPS,
+    decimal_marks,
+    read_number,
+    read_records,
+    read_text,
+    separates_thousands,
+    signs_as_groups,
+    thousands,
+)
 from mvd.errors import ManifestError
 from mvd.protocol import ComparisonPlan
 from mvd.timepoints import ordered
 
 COLUMNS = ("patient", "timepoint", "count", "area_mm2", "mvd_per_mm2", "response", "observer", "specimen")
-_ABSENT = ("", "na", "n/a", "-", "–")
-"""Cells that stand for no count, as spreadsheets and R write them."""
+_NUMBERS = ("count", "area_mm2", "mvd_per_mm2")
 
-_LARGEST_MM2 = 1000.0
-"""A section is smaller: such an area is in another unit."""
+AREAS_MM2 = (1e-4, 100.0)
+"""Areas in which vessels are counted: a square of 10 µm holds not one, 312.5 is in another unit."""
+
+MOST_VESSELS = 1e6
+"""More than anybody counts."""
+
+_MOST_PER_MM2 = 10_000.0
+"""A vessel in every square of 10 µm, the width of one capillary."""
 
 _ROUNDING_PER_MM2, _ROUNDING = 0.06, 0.006
 """A density beside a count may be rounded to 0.1, or to a hundredth of itself; more apart, one of the two is wrong."""
@@ -35,6 +52,8 @@ class CountTable:
     timepoints: tuple[str, ...]
     source: str
     """Whose counts they are, in words."""
+    counts: str
+    """The same as `ComparisonPlan.counts` has it; 'table' where no observer is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,8 @@ class _Line:
     number: int
     cells: Mapping[str, str]
     decimal_comma: bool
+    marks: frozenset[str]
+    """Decimal marks of the table (`decimal_marks`)."""
 
     def __getitem__(self, column: str) -> str:
         return self.cells.get(column, "")
@@ -55,7 +76,7 @@ class _Line:
     def value(self, column: str) -> float | None:
         """None for a cell that stands for no value, nan for one that holds no number."""
         cell = self[column]
-        if cell.casefold() in _ABSENT:
+        if cell.casefold() in ABSENT:
             return None
         number = read_number(cell, decimal_comma=self.decimal_comma)
         return float("nan") if number is None else number
@@ -69,7 +90,8 @@ def read_counts(path: Path, *, plan: ComparisonPlan, timepoints: Sequence[str] |
     plan
         Says which observer's counts are taken. 'program' takes those of all observers, as 'mean' does.
     timepoints
-        The protocol's; without them, those of the table in the order of `mvd.timepoints.ordered`.
+        The protocol's; without them, those of the table in the order of `mvd.timepoints.ordered`, which refuses names
+        that do not tell it.
 
     Raises
     ------
@@ -95,8 +117,8 @@ def read_counts(path: Path, *, plan: ComparisonPlan, timepoints: Sequence[str] |
     for line in lines:
         specimens.setdefault(line.specimen, []).append(line)
     rows = tuple(_row(found, plan.observers) for found in specimens.values())
-    order = tuple(timepoints) if timepoints is not None else ordered(row.timepoint for row in rows)
-    return CountTable(rows, order, _source(path.name, plan, observers))
+    order = tuple(timepoints) if timepoints is not None else ordered((r.timepoint for r in rows), where=path.name)
+    return CountTable(rows, order, _source(path.name, plan, observers), _whose(plan, observers))
 
 
 def _lines(text: str, where: str) -> list[_Line]:
@@ -105,8 +127,10 @@ def _lines(text: str, where: str) -> list[_Line]:
     if header is None:
         raise ManifestError(f"{where} is empty; its first row must name the columns {', '.join(COLUMNS[:4])}")
     columns = _header(header[1], where)
-    lines = []
+    found: list[tuple[int, dict[str, str]]] = []
     for number, cells in records:
+        if cells[0].startswith("#"):
+            raise ManifestError(f"{where} row {number} {LOOKS_LIKE_A_ROW}")
         while len(cells) > len(columns) and not cells[-1]:
             cells.pop()
         if len(cells) != len(columns):
@@ -115,10 +139,20 @@ def _lines(text: str, where: str) -> list[_Line]:
                 f"{where} row {number} has {len(cells)} cells where the header has {len(columns)}; put a cell that "
                 f"holds a separator in quotes, and leave no cell out{comma}"
             )
-        lines.append(_Line(number, dict(zip(columns, cells, strict=True)), delimiter != ","))
-    if not lines:
+        found.append((number, dict(zip(columns, cells, strict=True))))
+    if not found:
         raise ManifestError(f"{where} has a header but no rows; add one row for each specimen")
-    return lines
+    responses = {cells.get("response", "") for _, cells in found}
+    if signs_as_groups(responses):
+        raise ManifestError(f"{where}: {SIGNS_AS_GROUPS}")
+    marks = decimal_marks(cells.get(column, "") for _, cells in found for column in _NUMBERS)
+    return [_Line(number, _without_absent(cells), delimiter != ",", marks) for number, cells in found]
+
+
+def _without_absent(cells: Mapping[str, str]) -> dict[str, str]:
+    """Cells of a row; empty where a response, an observer or a specimen's name is a word for none."""
+    optional = ("response", "observer", "specimen")
+    return {column: "" if column in optional and cell.casefold() in ABSENT else cell for column, cell in cells.items()}
 
 
 def _header(cells: list[str], where: str) -> list[str]:
@@ -149,18 +183,26 @@ Fault = tuple[int, str]
 def _faults(line: _Line) -> Iterator[Fault]:
     """What is wrong in one row by itself."""
     for column in ("patient", "timepoint"):
-        if not line[column]:
-            yield line.number, f"{column} is empty; fill it in"
-    count, area, density = (line.value(column) for column in ("count", "area_mm2", "mvd_per_mm2"))
-    for column, value in (("count", count), ("mvd_per_mm2", density)):
+        if line[column].casefold() in ABSENT:
+            said = f"'{line[column]}', a word for none" if line[column] else "empty"
+            yield line.number, f"{column} is {said}; fill it in"
+    count, area, density = (line.value(column) for column in _NUMBERS)
+    for column, value, most in (("count", count, MOST_VESSELS), ("mvd_per_mm2", density, _MOST_PER_MM2)):
         if value is not None and not 0 <= value < float("inf"):
             yield line.number, f"{column} '{line[column]}' is no number of at least 0; leave it empty if nobody counted"
-    if area is not None and not 0 < area <= _LARGEST_MM2:
+        elif value is not None and value > most:
+            yield line.number, f"{column} '{line[column]}' is more than marrow can hold ({most:g}); correct it"
+    for column in _NUMBERS:
+        if line.decimal_comma and separates_thousands(line[column], line.marks):
+            yield line.number, f"{column} '{line[column]}' {thousands(line[column])}"
+    if area is not None and not AREAS_MM2[0] <= area <= AREAS_MM2[1]:
         yield line.number, f"area_mm2 '{line['area_mm2']}' cannot be an area in mm²; five fields of 250 µm are 0.3125"
     elif count is not None and area is None and density is None:
         yield line.number, "there is a count but no area_mm2; give the area that was counted in"
     elif count is not None and area is not None and density is not None and _differ(count / area, density):
         yield line.number, f"mvd_per_mm2 is {density:g}, but count over area_mm2 is {count / area:g}; correct one"
+    elif count is not None and area is not None and count <= MOST_VESSELS and count / area > _MOST_PER_MM2:
+        yield line.number, f"{count:g} vessels in {area:g} mm² are more than marrow can hold; correct one of the two"
 
 
 def _differ(one: float, other: float) -> bool:
@@ -193,12 +235,22 @@ def _claims(line: _Line) -> Iterator[tuple[tuple[str, str], str, str]]:
     for column in ("patient", "timepoint", "observer", "response"):
         name = line[column]
         if name:
-            yield (column, name.casefold()), name, f"{column} '{name}' is written"
+            yield (column, _spelling(column, name)), name, f"{column} '{name}' is written"
     if response := line["response"]:
         yield ("response of", patient), response, f"the response of patient '{patient}' is '{response}' here and"
     if specimen := line["specimen"]:
         yield ("name of", f"{patient}\0{timepoint}"), specimen, f"this specimen is '{specimen}' here and"
         yield ("place of", specimen), f"{patient}, {timepoint}", f"specimen '{specimen}' is that of"
+
+
+def _spelling(column: str, name: str) -> str:
+    """What two spellings of one name share: `P 1`, `p_1` and `p1`; but not `1-12` and `11-2`, nor `R` and `R-`.
+
+    In a timepoint a hyphen may be a minus (`d-7`), and stays.
+    """
+    between = r"[\s_]+" if column == "timepoint" else r"[\s_\-‐‑–]+"
+    one = re.sub(rf"(?<=\d){between}(?=\d)", "\0", name.casefold())
+    return re.sub(rf"(?<=[^\W_]){between}(?=[^\W_])", "", one)
 
 
 def _unknown(lines: Sequence[_Line], timepoints: Sequence[str] | None) -> Iterator[Fault]:
@@ -240,3 +292,12 @@ def _source(where: str, plan: ComparisonPlan, observers: Sequence[str]) -> str:
         return f"the counts of {chosen[0]} in {where}"
     those = "" if plan.observers else " (of those who counted the specimen)"
     return f"the mean of the counts of {', '.join(chosen)}{those} in {where}"
+
+
+def _whose(plan: ComparisonPlan, observers: Sequence[str]) -> str:
+    """What was taken, as `ComparisonPlan.counts` has it."""
+    if plan.observers:
+        return plan.counts
+    if len(observers) == 1 and "," not in observers[0]:
+        return f"observer:{observers[0]}"
+    return "mean" if observers else "table"

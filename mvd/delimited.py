@@ -1,7 +1,7 @@
 """Tables as people save them.
 
 With or without a byte-order mark, separated by commas, semicolons or tabs, any line ends, cells in quotes, empty lines,
-and comment lines that start with #.
+and comment lines that start with #: any above the header, below it those that no row looks like.
 """
 
 from __future__ import annotations
@@ -10,13 +10,27 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from mvd.errors import ManifestError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}")
+
+LOOKS_LIKE_A_ROW = (
+    "starts with # as a comment does; write a name without #, delete a row that is not wanted, and put comments above "
+    "the header"
+)
+"""Of a line below the header."""
+
+ABSENT = frozenset(("", "na", "n/a", "n.a.", "#n/a", "nan", "null", "-", "–", "—", "."))
+"""Cells that stand for nothing, as people, spreadsheets, R and pandas write them; compared without capitals. Not
+`none`, which is a response group."""
+
+SIGNS_AS_GROUPS = "response '-' stands for none beside '+'; write the groups out, such as responder and non-responder"
 
 
 def read_text(path: Path, *, missing: str) -> str:
@@ -53,6 +67,9 @@ def read_text(path: Path, *, missing: str) -> str:
 def read_records(text: str, *, where: str) -> tuple[str, Iterator[tuple[int, list[str]]]]:
     """The delimiter, and each row that is neither empty nor a comment with the line it starts on.
 
+    Below the header, a line that starts with # and fills two cells or more may be a row: of a patient called #12. It is
+    given like any other, its first cell starts with #, and the reader refuses it (`LOOKS_LIKE_A_ROW`).
+
     Parameters
     ----------
     where
@@ -63,34 +80,40 @@ def read_records(text: str, *, where: str) -> tuple[str, Iterator[tuple[int, lis
     ManifestError
         While the rows are read: the quotes of one are not closed.
     """
-    delimiter, lines = "", []  # (line number, line)
-    within_quotes = False
-    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if not within_quotes and (not line.strip() or line.lstrip().startswith(("#", '"#'))):
+    lines = list(enumerate(io.StringIO(text, newline=""), start=1))
+    delimiter, header = "", len(lines)
+    for at, (_, line) in enumerate(lines):
+        if not line.strip() or _starts_with_hash(line):
             continue
         if not delimiter and (named := re.fullmatch(r"sep=([,;\t])\s*", line)):  # Excel's own hint
             delimiter = named.group(1)
             continue
-        within_quotes ^= line.count('"') % 2 == 1
-        lines.append((number, line))
-    first = lines[0][1] if lines else ""
+        header = at
+        break
+    first = lines[header][1] if header < len(lines) else ""
     delimiter = delimiter or max(",;\t", key=first.count)
 
     def parsed() -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True, skipinitialspace=True)
-        while True:
-            at = lines[min(reader.line_num, len(lines) - 1)][0] if lines else 1
+        rest = iter(lines[header:])
+        for number, line in rest:
+            if not line.strip():
+                continue
+            alone = _starts_with_hash(line)  # quotes that such a line leaves open do not swallow those below
+            more = () if alone else (line for _, line in rest)
+            reader = csv.reader(chain((line,), more), delimiter=delimiter, strict=not alone, skipinitialspace=True)
             try:
-                cells = next(reader, None)
+                cells = next(reader)
             except csv.Error as error:
-                raise ManifestError(f"{where} row {at}: {error}; check the quotes") from error
-            if cells is None:
-                return
+                raise ManifestError(f"{where} row {number}: {error}; check the quotes") from error
             cells = [unicodedata.normalize("NFC", cell).strip() for cell in cells]
-            if any(cells):
-                yield at, cells
+            if sum(map(bool, cells)) > alone:
+                yield number, cells
 
     return delimiter, parsed()
+
+
+def _starts_with_hash(line: str) -> bool:
+    return line.lstrip().startswith(("#", '"#'))
 
 
 def read_number(cell: str, *, decimal_comma: bool) -> float | None:
@@ -103,3 +126,31 @@ def read_number(cell: str, *, decimal_comma: bool) -> float | None:
     """
     point = cell.replace(",", ".") if decimal_comma and _DECIMAL_COMMA.fullmatch(cell) else cell
     return float(point) if _NUMBER.fullmatch(point) else None
+
+
+def decimal_marks(cells: Iterable[str]) -> frozenset[str]:
+    """The marks, point or comma, that can only be decimal in one of these cells."""
+    numbers = (cell for cell in cells if re.fullmatch(r"[+-]?\d*[.,]\d+", cell) and not _THOUSANDS.fullmatch(cell))
+    return frozenset("," if "," in cell else "." for cell in numbers)
+
+
+def separates_thousands(cell: str, marks: frozenset[str]) -> bool:
+    """Whether a cell such as `1.234` may be 1234, for other cells of its table have the other mark (`marks`)."""
+    found = _THOUSANDS.fullmatch(cell)
+    return found is not None and bool(marks - {found.group(1)})
+
+
+def signs_as_groups(responses: Iterable[str]) -> bool:
+    """Whether response groups are called + and -, of which the second is a word for none."""
+    found = set(responses)
+    return "+" in found and not found.isdisjoint(("-", "–", "—"))
+
+
+def thousands(cell: str) -> str:
+    """What is said of such a cell, behind its column."""
+    mark = "." if "." in cell else ","
+    other = "," if mark == "." else "."
+    return (
+        f"may be thousands, as decimals have '{other}' elsewhere; write {cell.replace(mark, '')} or "
+        f"{cell.replace(mark, other)}"
+    )

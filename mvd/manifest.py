@@ -15,7 +15,15 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mvd.delimited import read_number, read_records, read_text
+from mvd.delimited import (
+    ABSENT,
+    LOOKS_LIKE_A_ROW,
+    SIGNS_AS_GROUPS,
+    read_number,
+    read_records,
+    read_text,
+    signs_as_groups,
+)
 from mvd.errors import ManifestError
 from mvd.geometry import CALIBRATION_RANGE_UM_PER_PX
 from mvd.protocol import Protocol
@@ -116,7 +124,10 @@ def read_manifest(study: Path, protocol: Protocol) -> Manifest:
 
 def example_manifest() -> str:
     """A manifest to fill in: what each column means, an example row, and the header."""
-    lines = ["One row for each specimen. Lines that start with # are comments.", "Columns:"]
+    lines = [
+        "One row for each specimen. Lines that start with # are comments; to leave a row out, delete it.",
+        "Columns:",
+    ]
     for name, field in Specimen.model_fields.items():
         lines.append(f"  {name}{'' if field.is_required() else ' (may be empty)'}: {field.description}")
     lines += [
@@ -132,10 +143,14 @@ def _rows(text: str) -> tuple[list[_Row], list[Problem]]:
     if header is None:
         raise ManifestError(f"{MANIFEST_FILE} is empty; its first row must name the columns {', '.join(COLUMNS)}")
     columns = _header(header[1])
-    rows, problems = [], []
+    rows, problems, responses = [], [], set[str]()
     for number, cells in records:
         while len(cells) > len(columns) and not cells[-1]:
             cells.pop()
+        if cells[0].startswith("#"):
+            if len(cells) == len(columns):
+                problems.append(Problem(number, cells[0], LOOKS_LIKE_A_ROW))
+            continue
         if len(cells) != len(columns):
             sentence = (
                 f"has {len(cells)} cells where the header has {len(columns)}; "
@@ -144,7 +159,12 @@ def _rows(text: str) -> tuple[list[_Row], list[Problem]]:
             problems.append(Problem(number, cells[0], sentence))
             continue
         given = {**dict.fromkeys(COLUMNS, ""), **dict(zip(columns, cells, strict=True))}
+        responses.add(given["response"])
+        if given["response"].casefold() in ABSENT:
+            given["response"] = ""
         rows.append(_Row(number, given, delimiter != ","))
+    if signs_as_groups(responses):
+        raise ManifestError(f"{MANIFEST_FILE}: {SIGNS_AS_GROUPS}")
     if not rows and not problems:
         raise ManifestError(f"{MANIFEST_FILE} has a header but no rows; add one row for each specimen")
     return rows, problems

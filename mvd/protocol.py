@@ -207,6 +207,8 @@ class ComparisonPlan(_Section):
         description="whose counts are compared: 'program', 'observer:NAME' (one observer's), 'mean' (of all observers "
         "who finished the specimen) or 'mean:NAME,NAME' (of these observers)",
     )
+    """'table' is what a comparison says of a table that names no observer; a study has no such counts."""
+
     post: Literal["earliest", "latest", "mean"] = Field(
         "earliest",
         description="the one value after treatment of a patient who has several: of the 'earliest' timepoint (which "
@@ -237,7 +239,7 @@ class ComparisonPlan(_Section):
         whose = f"{kind}:{','.join(observers)}" if observers else counts
         singular = kind == "observer" and len(observers) == 1 and observers[0]
         several = kind == "mean" and len(observers) > 1 and all(observers) and len(set(observers)) == len(observers)
-        if whose in ("program", "mean") or singular or several:
+        if whose in ("program", "mean", "table") or singular or several:
             return whose
         raise ValueError(
             f"'{counts[:100]}' does not say whose counts; write 'program', 'observer:NAME', 'mean' or 'mean:NAME,NAME'"

@@ -153,6 +153,25 @@ def test_a_table_is_compared_without_any_image(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_whose_counts_of_a_table_were_taken_is_in_the_plan(tmp_path: Path) -> None:
+    table = tmp_path / "microscope.csv"
+    table.write_text(COUNTS, encoding="utf-8")
+    assert compare_table(table).plan.counts == "table"
+    assert compare_table(table, protocol=PROTOCOL.model_copy(update={"timepoints": ("pre", "3mo")})).plan.counts == (
+        "table"
+    )
+    table.write_text(COUNTS.replace(",0.3125", ",0.3125,anna").replace("mm2", "mm2,observer"), encoding="utf-8")
+    assert compare_table(table).plan.counts == "observer:anna"
+    outcome = mvd("compare", "--table", table, "--counts", "program", "--out", tmp_path / "out")
+    assert (outcome.status, len(outcome.err.splitlines())) == (1, 1)
+    assert "microscope.csv holds no counts of the program; leave --counts out, or name an observer" in outcome.err
+
+
+def test_a_study_has_no_counts_of_a_table(study: Path) -> None:
+    with pytest.raises(MvdError, match="'table' goes with mvd compare --table"):
+        compare_study(study, counts="table")
+
+
 @pytest.mark.slow
 def test_the_same_counts_give_the_same_bytes(tmp_path: Path) -> None:
     table = tmp_path / "microscope.csv"

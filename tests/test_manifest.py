@@ -96,7 +96,7 @@ def test_names_in_other_alphabets_are_names(study: Path) -> None:
 UNREADABLE = {
     "empty": ("", "is empty"),
     "comments alone": ("# nothing\n", "is empty"),
-    "no rows": (HEADER + "\n# s1,p1,pre,a.tif\n", "no rows"),
+    "no rows": (HEADER + "\n# s1, p1\n", "no rows"),
     "missing columns": ("specimen,patient\ns1,p1\n", "lacks the column 'timepoint', 'image'"),
     "double column": ("specimen,patient,timepoint,image,Image\n" + GOOD, "'image' more than once"),
     "misspelt column": (
@@ -108,6 +108,7 @@ UNREADABLE = {
     "not UTF-8": (HEADER.encode() + "Müller,p1,pre,a.tif\n".encode("latin-1"), "not UTF-8 text .line 2."),
     "UTF-16": ((HEADER + GOOD).encode("utf-16"), "not UTF-8"),
     "zero bytes": ((HEADER + GOOD).encode("utf-16-le"), "zero bytes"),
+    "signs as groups": (FULL + "s1,p1,pre,a.tif,,,,+\ns2,p2,pre,b.tif,,,,-\n", "response '-' stands for none beside"),
     "open quote": (HEADER + '"s1,p1,pre,a.tif\n', "row 2.*quotes"),
 }
 
@@ -200,6 +201,17 @@ def test_the_line_is_right_after_a_cell_of_two_lines(study: Path) -> None:
     manifest = read(study, content)
     assert manifest.specimens[0].response == "full\n# and lasting"
     assert [problem.row for problem in manifest.problems] == [5]
+
+
+def test_a_row_that_looks_like_a_comment_is_not_left_out_unseen(study: Path) -> None:
+    manifest = read(study, HEADER + GOOD + "# kept, from May\n#12,p2,pre,b.tif\n# s3,p3,pre,b.tif,\n")
+    assert [(problem.row, problem.specimen) for problem in manifest.problems] == [(4, "#12"), (5, "# s3")]
+    assert "starts with # as a comment does; write a name without #" in manifest.problems[0].sentence
+
+
+@pytest.mark.parametrize("cell", ["NA", "n/a", "-", ".", "nan"])
+def test_a_word_for_none_is_no_response_group(study: Path, cell: str) -> None:
+    assert [one.response for one in read(study, FULL + row(response=cell)).specimens] == [None]
 
 
 def test_the_example_reads_once_a_row_is_added(study: Path) -> None:

@@ -2,7 +2,7 @@
 
 Columns specimen, field, observer, count; if wanted, area_mm2 (evaluable area of the field) and read (1, or 2 for a
 second read of the same specimen by the same observer). An observer named "program" is the program. Read as
-specimens.csv is: any separator, decimal commas, a byte-order mark, comments, quotes.
+`mvd.count_table` is: any separator, decimal commas, a byte-order mark, comments, quotes.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ from pathlib import Path
 from mvd.agree.gathered import Gathered
 from mvd.agreement import FieldRead, Reader
 from mvd.agreement.reads import PROGRAM, Read
-from mvd.delimited import read_number, read_records, read_text
+from mvd.count_table import AREAS_MM2, MOST_VESSELS
+from mvd.delimited import (
+    LOOKS_LIKE_A_ROW,
+    decimal_marks,
+    read_number,
+    read_records,
+    read_text,
+    separates_thousands,
+    thousands,
+)
 from mvd.errors import ManifestError
 
 REQUIRED, OPTIONAL = ("specimen", "field", "observer", "count"), ("area_mm2", "read")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 
-_MOST = 1e6
-"""Vessels in a field, and mm² of it: more than any can hold, and less than any slip of a unit gives."""
+_NUMBERS = ("count", "area_mm2")
 
 _READS: dict[str, Read] = {"": "first", "1": "first", "2": "second"}
 
@@ -44,9 +52,10 @@ def read_counts(path: Path) -> Gathered:
         raise ManifestError(f"{path.name} is empty; its first row must name the columns {', '.join(REQUIRED)}")
     columns = _header(header[1], where=path.name)
     reads, faults, seen = [], [], _Seen()
-    for number, cells in records:
-        row = _row(cells, columns, decimal_comma=delimiter != ",")
-        found = list(_faults(row))
+    rows = [(number, _row(cells, columns, decimal_comma=delimiter != ",")) for number, cells in records]
+    marks = decimal_marks(row.cells[column] for _, row in rows for column in _NUMBERS)
+    for number, row in rows:
+        found = list(_faults(row, marks))
         if not found:
             read = _read(row)
             reads.append(read)
@@ -83,6 +92,8 @@ def _header(cells: list[str], *, where: str) -> tuple[str, ...]:
 class _Row:
     cells: dict[str, str]
     """By column, stripped; every known column, empty where the file has none."""
+    hash: bool
+    """It starts as a comment does."""
     odd: int
     """Cells more than the header has."""
     decimal_comma: bool
@@ -97,19 +108,25 @@ def _row(cells: list[str], columns: Sequence[str], *, decimal_comma: bool) -> _R
     while len(cells) > len(columns) and not cells[-1]:
         cells.pop()
     by_column = {**dict.fromkeys(COLUMNS, ""), **dict(zip(columns, cells, strict=False))}
-    return _Row(by_column, len(cells) - len(columns), decimal_comma)
+    return _Row(by_column, cells[0].startswith("#"), len(cells) - len(columns), decimal_comma)
 
 
-def _faults(row: _Row) -> Iterator[str]:
+def _faults(row: _Row, marks: frozenset[str]) -> Iterator[str]:
+    if row.hash:
+        yield LOOKS_LIKE_A_ROW
+        return
     if row.odd:
         yield f"has {abs(row.odd)} cells {'more' if row.odd > 0 else 'fewer'} than the header; leave none out"
         return
     yield from (f"{column} is empty; fill it in" for column in REQUIRED if not row.cells[column])
     count, area, read = (row.cells[column] for column in ("count", "area_mm2", "read"))
-    if count and not 0 <= row.number("count") <= _MOST:
+    if count and not 0 <= row.number("count") <= MOST_VESSELS:
         yield f"count '{count}' is no number of vessels; give 0 or more"
-    if area and not 0 < row.number("area_mm2") <= _MOST:
-        yield f"area_mm2 '{area}' is no area; give a number above 0 such as 0.0625"
+    if area and not AREAS_MM2[0] <= row.number("area_mm2") <= AREAS_MM2[1]:
+        yield f"area_mm2 '{area}' is no area in mm²; a field of 250 µm has 0.0625"
+    for column in _NUMBERS:
+        if row.decimal_comma and separates_thousands(row.cells[column], marks):
+            yield f"{column} '{row.cells[column]}' {thousands(row.cells[column])}"
     if read not in _READS:
         yield f"read is '{read}'; give 1, or 2 for a second read by the same observer"
 
