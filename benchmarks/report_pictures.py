@@ -56,7 +56,7 @@ def write_sample(study: Path) -> Path:
     comparisons = compare_study(read)
     folders = Folders(study / "results", study / "reviews", study / "report")
     evidence = read_evidence(read.manifest, read.protocol, comparisons=comparisons, folders=folders)
-    return write_report(study / "report", comparisons, evidence=evidence)[0]
+    return write_report(study / "report", comparisons, evidence=evidence).files[0]
 
 
 def draw(window: Page, page: Path, out: Path) -> None:

@@ -11,6 +11,7 @@ from mvd.compare import Comparisons, CountRow, ObserverCount, compare_counts, me
 from mvd.count_table import read_counts
 from mvd.errors import ManifestError, StoreError
 from mvd.protocol import ComparisonPlan, Protocol
+from mvd.record import DOUBTFUL, MEASURED
 from mvd.recount import ReviewedSpecimen, recounted
 from mvd.review import observer_name, observers
 from mvd.store import SpecimenRow, read_result
@@ -105,7 +106,9 @@ def compare_table(table: str | Path, *, protocol: Protocol | None = None, counts
     found = read_counts(path, plan=plan, timepoints=protocol.timepoints if protocol else None)
     title = protocol.title if protocol else path.stem
     plan = plan.with_counts(found.counts)
-    return compare_counts(found.rows, timepoints=found.timepoints, plan=plan, title=title, source=found.source)
+    return compare_counts(
+        found.rows, timepoints=found.timepoints, plan=plan, title=title, source=found.source, file=path.name
+    )
 
 
 def _plan(protocol: Protocol, counts: str | None) -> ComparisonPlan:
@@ -185,12 +188,13 @@ def _program_row(one: _Listed, *, reviews: Reviews) -> CountRow:
         one.response,
         "program",
         reviewed,
+        caution=_caution(row),
     )
 
 
 def _observers_row(one: _Listed, *, reviews: Reviews, names: Sequence[str], everybody: bool) -> CountRow:
     """The mean of those who finished the specimen; where `everybody` must have, none if one has not."""
-    counts, absent = [], []
+    counts, absent, cautions = [], [], {}
     for name in names:
         row = _finished(reviews, name, one.specimen)
         if row is None:
@@ -200,6 +204,7 @@ def _observers_row(one: _Listed, *, reviews: Reviews, names: Sequence[str], ever
             absent.append(f"no count by {name}: {row.reason or row.status}")
         else:
             counts.append(ObserverCount(name, row.count, row.area_mm2, row.mvd_per_mm2))
+            cautions[name] = _caution(row, one.measured)
     if not counts or (everybody and absent):
         return _without(one, " and ".join(names), "; ".join(absent), bool(counts))
     mean = mean_count(counts)
@@ -213,7 +218,31 @@ def _observers_row(one: _Listed, *, reviews: Reviews, names: Sequence[str], ever
         one.response,
         mean.observer,
         True,
+        caution=_joint_caution(cautions),
     )
+
+
+def _caution(row: SpecimenRow, machine: SpecimenRow | None = None) -> str | None:
+    """What to know about an MVD: why its status is not 'measured'.
+
+    Parameters
+    ----------
+    machine
+        The program's row of a reviewed specimen: a slide that does not look as it should stays doubtful, also when an
+        observer has counted on it.
+    """
+    if row.status == MEASURED:
+        if machine is None or machine.status != DOUBTFUL:
+            return None
+        row = machine
+    return f"{row.status}: {row.reason}" if row.reason else row.status
+
+
+def _joint_caution(cautions: Mapping[str, str | None]) -> str | None:
+    """Of the observers whose counts are taken: once where it is the same for all of them."""
+    if len(told := set(cautions.values())) == 1:
+        return told.pop()
+    return "; ".join(f"{caution} (by {name})" for name, caution in cautions.items() if caution)
 
 
 def _finished(reviews: Reviews, observer: str, specimen: str) -> SpecimenRow | None:

@@ -296,3 +296,11 @@ def test_no_counts_give_a_nan_or_a_p_without_its_description(cohort: list[Any], 
         known = [value for value in limits if value is not None]
         assert all(math.isfinite(value) for value in known)
         assert known == sorted(known)
+
+
+def test_a_caution_is_about_a_value_that_is_used() -> None:
+    used = row("a", "pre", 5, caution="too few fields: 2 of 5 fields fit: no room")
+    assert compared(used, row("a", "3mo", 5)).cautioned == (used,)
+    assert (used.name, used.caution_in_short) == ("a, pre", "too few fields")
+    with pytest.raises(ValueError, match="a caution is about an MVD, and there is none"):
+        row("a", "pre", None, caution="doubtful")

@@ -113,6 +113,46 @@ def test_a_specimen_without_a_result_stays_in_with_the_reason(study: Path) -> No
     assert counts_of(study)["p1_pre"][0] is not None
 
 
+FEW = "2 of 5 fields fit: no room"
+
+
+def mark(study: Path, specimen: str, **changes: Any) -> None:
+    """Another status or reason in a specimen's result."""
+    path = study / "results" / f"{specimen}.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["tables"]["specimen"] |= changes
+    path.write_text(json.dumps(stored), encoding="utf-8")
+
+
+def cautions_of(study: Path, counts: str | None = None) -> dict[str, str | None]:
+    return {row.specimen or "": row.caution for row in compare_study(study, counts=counts).rows}
+
+
+def test_a_value_of_too_few_fields_or_of_a_doubtful_slide_is_used_with_a_caution(study: Path) -> None:
+    assert cautions_of(study) == {"p1_pre": None, "p1_post": None}
+    mark(study, "p1_pre", status="too few fields", reason=FEW)
+    mark(study, "p1_post", status="doubtful", reason="hardly any brown")
+    assert cautions_of(study) == {"p1_pre": f"too few fields: {FEW}", "p1_post": "doubtful: hardly any brown"}
+    outcome = mvd("compare", study)
+    assert f"Counted with a caution\n  p1_pre: too few fields: {FEW}\n  p1_post: doubtful: hardly" in outcome.out
+    rows = plain(study / "report")["specimens"]
+    assert [row["caution"] for row in rows] == [f"too few fields: {FEW}", "doubtful: hardly any brown"]
+
+
+def test_an_observers_count_keeps_the_caution_of_its_fields_and_of_its_slide(study: Path) -> None:
+    mark(study, "p1_post", status="doubtful", reason="hardly any brown")
+    opened = take(open_reading(study, Reading("p1_pre", "p1_pre", False, "p1_pre"), "anna"), decide.begin())
+    opened = take(opened, decide.mark_unevaluable(opened.review, "1", "a fold"))
+    take(opened, decide.finish())
+    review(study, "p1_pre", "bert")
+    review(study, "p1_post", "bert")
+    few = "too few fields: field 1 is left out: a fold"
+    assert cautions_of(study, "observer:anna") == {"p1_pre": few, "p1_post": None}
+    assert cautions_of(study, "observer:bert") == {"p1_pre": None, "p1_post": "doubtful: hardly any brown"}
+    assert cautions_of(study, "mean") == {"p1_pre": f"{few} (by anna)", "p1_post": "doubtful: hardly any brown"}
+    assert cautions_of(study)["p1_pre"] is None, "the program counted in all its fields"
+
+
 def test_specimens_that_were_measured_by_different_protocols_are_not_compared(study: Path) -> None:
     path = study / "results" / "p1_post.json"
     stored = json.loads(path.read_text(encoding="utf-8"))
@@ -241,3 +281,14 @@ def test_what_counts_are_named_wrongly_is_said(tmp_path: Path) -> None:
     for counts in ("anna", "observer:", "observer:a,b", "mean:a", "mean:a,a", "mean:", ""):
         with pytest.raises(MvdError, match="does not say whose counts"):
             compare_table(table, counts=counts)
+
+
+def test_a_test_that_gave_no_p_is_not_told_how_p_was_computed(tmp_path: Path) -> None:
+    table = tmp_path / "counts.csv"
+    table.write_text(COUNTS + "b,6mo,,\na,6mo,,\n", encoding="utf-8")
+    shown = mvd("compare", "--table", table, "--out", tmp_path / "out").out
+    how = shown.partition("How p was computed\n")[2].partition("\nNotes")[0]
+    assert "3mo vs pre" in how
+    assert "6mo vs pre" in shown
+    assert "6mo vs pre" not in how
+    assert "all timepoints" not in how

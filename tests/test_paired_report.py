@@ -268,6 +268,79 @@ def test_the_methods_say_what_the_protocol_chose(plan, said):
     assert said in methods_text(example(plan=plan), Evidence())[2]
 
 
+CAUTION = "too few fields: 2 of 5 fields fit: no room for a further field"
+
+
+def cautioned(caution: str = CAUTION) -> Comparisons:
+    """The first specimen's value is used with a caution."""
+    first, *others = example().rows
+    return example(rows=(replace(first, caution=caution), *others))
+
+
+def test_a_caution_stands_wherever_the_value_is_told_of():
+    comparisons, name = cautioned(), example().rows[0].specimen
+    whole = page_of(comparisons, evidence(comparisons))
+    assert f"1 count used with a caution: {name} (too few fields)" in Text(whole).text[:1500]
+    for part in ("specimens", "exclusions", "limitations"):
+        assert CAUTION.encode() in whole.partition(f'id="{part}"'.encode())[2].partition(b"</section>")[0], part
+    assert f"1 count used with a caution: {name}, {CAUTION}." in limitations(comparisons, Evidence())
+    assert "1 specimen was kept with a caution (too few fields)." in methods_text(comparisons, Evidence())[0]
+    tables = tidy_tables(comparisons, Evidence())
+    assert [row["caution"] for row in rows_of(table_text(tables[0].row_type, tables[0].rows).encode())][:2] == [
+        CAUTION,
+        "",
+    ]
+    assert sheet(workbook_of(comparisons), "specimens")[0]["caution"] == CAUTION
+    assert "aution" not in Text(page_of(example())).text.partition("Beside this page")[0]
+
+
+def test_the_methods_give_the_numbers_of_fields_that_there_were():
+    comparisons = example()
+    whole = evidence(comparisons)
+    counting = methods_text(comparisons, whole)[1]
+    assert "5 fields of 250 × 250 µm (0.0625 mm²) per specimen were placed systematically" in counting
+    gone = {
+        (comparisons.rows[0].specimen, "1"),
+        (comparisons.rows[0].specimen, "2"),
+        (comparisons.rows[1].specimen, "1"),
+    }
+    fewer = replace(whole, fields=tuple(one for one in whole.fields if (one.specimen, one.field) not in gone))
+    counting = methods_text(comparisons, fewer)[1]
+    assert "5 fields of 250 × 250 µm (0.0625 mm²) per specimen were asked for, placed systematically" in counting
+    assert "; 2 specimens had fewer fields (3 to 4)." in counting
+    more = replace(whole, fields=(*whole.fields, replace(whole.fields[0], field="6")))
+    assert "; 1 specimen had more fields (6)." in methods_text(comparisons, more)[1]
+
+
+def test_whoever_has_no_response_is_counted_and_named():
+    rows = tuple(replace(row, response=None) if row.patient in PATIENTS[:2] else row for row in example().rows)
+    assert "; 2 have none." in methods_text(example(rows=rows), Evidence())[0]
+    assert "have none" not in methods_text(example(), Evidence())[0]
+    exclusions = Text(page_of(example(rows=rows))).text.rpartition("Exclusions")[2]
+    assert f"2 patients without a response, and in no comparison of responses: {PATIENTS[0]} and {PATIENTS[1]}" in (
+        exclusions
+    )
+    nobody = tuple(replace(row, response=None) for row in rows)
+    assert "response" not in methods_text(example(rows=nobody), Evidence())[0]
+
+
+def test_of_densities_the_methods_do_not_say_that_counts_were_added():
+    some = example()
+    bare = tuple(replace(row, count=None, area_mm2=None) for row in some.rows)
+    mixed = (*bare[:3], *some.rows[3:])
+    told = {
+        name: methods_text(example(rows=rows), Evidence())[1]
+        for name, rows in (("counts", some.rows), ("densities", bare), ("both", mixed))
+    }
+    assert "The MVD of a specimen is its count over its area" in told["counts"]
+    assert told["densities"].startswith("Densities were taken from a table")
+    assert "is the density in the table" in told["densities"]
+    assert "or else the density in the table" in told["both"]
+    assert "of 3 specimens only the density was given" in told["both"]
+    assert not any("sum of" in text for text in told.values()), "a table does not tell of fields"
+    assert "sum of the counts of its fields" in methods_text(some, evidence(some))[1]
+
+
 def test_of_a_table_of_counts_the_methods_say_no_word_of_slides():
     text = " ".join(methods_text(example(), Evidence()))
     assert "Counts were taken from a table" in text
@@ -397,7 +470,7 @@ def test_text_is_escaped_wherever_it_is_put():
 @pytest.mark.slow
 def test_all_files_are_written_and_nothing_else(tmp_path):
     comparisons = example()
-    written = write_report(tmp_path / "report", comparisons, evidence=evidence(comparisons))
+    written = write_report(tmp_path / "report", comparisons, evidence=evidence(comparisons)).files
     names = {path.relative_to(tmp_path / "report").as_posix() for path in written}
     assert names == FILES
     assert {

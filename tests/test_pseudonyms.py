@@ -8,12 +8,14 @@ import json
 import os
 import re
 import stat
+import unicodedata
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import mvd
 from hypothesis import given
 from hypothesis import strategies as st
 from paired_example import PATIENTS, TIMEPOINTS, evidence, example
@@ -77,7 +79,7 @@ def test_no_name_is_in_any_byte_of_any_file(named, tmp_path):
     assert sum(b"Mustermann" in data for data in plain.values()) > 8  # they are there without codes
     out = tmp_path / "coded"
     key = tmp_path / "key.json"
-    written = write_report(out, comparisons, evidence=shown, key=key)
+    written = write_report(out, comparisons, evidence=shown, key=key).files
     assert b"Mustermann" in key.read_bytes()
     files = {path.relative_to(out).as_posix(): path.read_bytes() for path in written}
     pictures = [
@@ -87,6 +89,54 @@ def test_no_name_is_in_any_byte_of_any_file(named, tmp_path):
     for name, data in (everything(files) | {"picture": pictures[0]}).items():
         assert b"mustermann" not in data.lower(), name
         assert b"biopsie " not in data.lower(), name
+
+
+TABLE = """patient;timepoint;count;area_mm2;response
+"Müller, Anna";pre;17;0,3125;yes
+"Müller, Anna";3mo;20;0,3125;yes
+"Weißmann";pre;4;0,3125;no
+"Weißmann";3mo;;0,3125;no
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_in_the_name_of_the_table_is_nowhere(form, tmp_path):
+    table = tmp_path / f"{unicodedata.normalize(form, 'Müller, Anna')}.csv"
+    table.write_text(TABLE, encoding="utf-8")
+    named = mvd("compare", "--table", table, "--out", tmp_path / "named")
+    out = tmp_path / "coded"
+    coded = mvd("compare", "--table", table, "--out", out, "--pseudonymise")
+    assert coded.status == 0
+    assert "Müller, Anna" in unicodedata.normalize("NFC", named.out)
+    assert re.search(r"^  P-[A-Z2-7]{8}, 3mo: ", coded.out, re.MULTILINE)
+    files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for name, data in (everything(files) | {"console": coded.out.encode()}).items():
+        told = unicodedata.normalize("NFC", data.decode(errors="replace")).casefold()
+        for part in ("müller", "anna", "weissmann"):
+            assert part not in told, name
+    numbers = json.loads(files["paired.json"])
+    assert (numbers["title"], numbers["counts"]) == ("Counts of a table", "the counts of the table")
+
+
+def test_a_title_that_a_person_gave_stays_without_the_names_in_it():
+    row = CountRow("Müller", "pre", None, None, None, None, None, "table", True, "none")
+    for title, told in (("Our study", "Our study"), (unicodedata.normalize("NFD", "Of Müller"), "Of {}")):
+        made = compare_counts(
+            (row,), timepoints=("pre",), plan=ComparisonPlan(), title=title, source="the counts of a in a", file="a"
+        )
+        coded, _, known = pseudonymised(made, Evidence(), NONE_YET)
+        assert coded.title == told.format(known.patients["Müller"])
+        assert coded.source == "the counts of a in the table"
+        assert coded.file is None
+
+
+def test_names_in_a_caution_are_coded_too(named):
+    comparisons, shown = named
+    first, *others = comparisons.rows
+    caution = replace(first, caution=f"doubtful: {first.specimen} is pale")
+    coded, _, known = pseudonymised(replace(comparisons, rows=(caution, *others)), shown, NONE_YET)
+    assert [row.caution for row in coded.cautioned] == [f"doubtful: {known.specimens[first.specimen]} is pale"]
 
 
 def test_codes_stand_where_the_names_stood(named):
@@ -146,6 +196,10 @@ def test_numbers_that_are_also_patients_stay_numbers():
     [
         ("p01", "p01_pre and p01 and p011", "{}_pre and {} and p011"),
         ("Muster", "XMusterPre of muster", "X{}Pre of {}"),
+        ("Müller", "of Mu\u0308ller and MÜLLER", "of {} and {}"),
+        ("Mu\u0308ller", "of Müller", "of {}"),
+        ("Weißmann", "of Weißmann", "of {}"),
+        ("\u0130pek Ada", "of ipek ada", "of (name)"),
         ("10234", "10234 is not 102345 and not 10234.5x", "{} is not 102345 and not {}.5x"),
         ("p01", "/slides/Hans Muster/2019 b.svs cannot be read", "(file) cannot be read"),
         ("p01", r"C:\\Muster\\b.ndpi has no pixel size", "(file) has no pixel size"),

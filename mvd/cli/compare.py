@@ -80,10 +80,10 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
         found = _of_table(table, protocol=protocol, counts=counts)
     # The day of the writer: what a reader of the page calls that day.
     written = write_report(folder, found, evidence=evidence, key=kept, made_on=date.today())
-    print_comparisons(found)
+    print_comparisons(written.comparisons)  # with the codes, where there are any: a terminal is copied and shown
     if kept is not None:
         typer.echo(f"wrote {kept}, which leads from the codes to the names: keep it apart")
-    typer.echo(f"wrote {written[0]}, with its tables and figures")
+    typer.echo(f"wrote {written.files[0]}, with its tables and figures")
     typer.echo(f"wrote {folder / NUMBERS}")
 
 

@@ -86,14 +86,17 @@ def _lines(found: Comparisons) -> Iterator[str]:
     if missing:
         yield "No pair"
         yield from missing
+    if found.cautioned:
+        yield "Counted with a caution"
+        yield from (f"  {row.name}: {row.caution}" for row in found.cautioned)
     if found.unreviewed:
         yield f"Not reviewed by any observer: {', '.join(found.unreviewed)}"
 
 
 def _how(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """The method of each test, said once for all the tests that share it."""
+    """The method of each test that gave a p, said once for all the tests that share it."""
     methods: dict[str, list[str]] = {}
-    for one in comparisons:
+    for one in (one for one in comparisons if one.p_value is not None):
         method = f"{_TITLES[one.test]}, {one.alternative}, {one.method}"
         methods.setdefault(method, []).append(one.name)
     if methods:

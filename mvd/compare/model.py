@@ -31,10 +31,25 @@ class CountRow:
     """Whether an observer has reviewed this specimen, or counted it."""
     reason: str | None = None
     """Why there is no MVD; None where there is one."""
+    caution: str | None = None
+    """What to know about an MVD that is used all the same: a word or two, a colon and the reason, such as 'too few
+    fields: 2 of 5 fields fit'; None where there is nothing to know."""
 
     def __post_init__(self) -> None:
         if (self.mvd_per_mm2 is None) == (self.reason is None):
             raise ValueError(f"{self.patient}, {self.timepoint}: give either an MVD or the reason why there is none")
+        if self.reason is not None and self.caution is not None:
+            raise ValueError(f"{self.patient}, {self.timepoint}: a caution is about an MVD, and there is none")
+
+    @property
+    def name(self) -> str:
+        """The specimen's, else the patient and the timepoint."""
+        return self.specimen or f"{self.patient}, {self.timepoint}"
+
+    @property
+    def caution_in_short(self) -> str | None:
+        """What stands before the colon: 'too few fields'."""
+        return self.caution and self.caution.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +175,10 @@ class Comparisons:
     left_out: tuple[tuple[str, str], ...]
     """Specimen or patient, and why it did not enter."""
     plan: ComparisonPlan
+    file: str | None = None
+    """Name of the table's file, which the title and `source` may give; it may name a patient. None for a study."""
+
+    @property
+    def cautioned(self) -> tuple[CountRow, ...]:
+        """The rows whose MVD is used with a caution."""
+        return tuple(row for row in self.rows if row.caution)

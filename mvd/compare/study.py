@@ -15,7 +15,13 @@ from mvd.statistics import spread
 
 
 def compare_counts(
-    rows: Sequence[CountRow], *, timepoints: Sequence[str], plan: ComparisonPlan, title: str, source: str
+    rows: Sequence[CountRow],
+    *,
+    timepoints: Sequence[str],
+    plan: ComparisonPlan,
+    title: str,
+    source: str,
+    file: str | None = None,
 ) -> Comparisons:
     """Compare timepoints and response groups.
 
@@ -27,6 +33,8 @@ def compare_counts(
         In order; the first is the one before treatment.
     source
         Whose counts these are, in words.
+    file
+        Name of the file of the counts, if `title` or `source` gives it.
 
     Raises
     ------
@@ -53,9 +61,10 @@ def compare_counts(
         comparisons=tests,
         model=count_model(patients, plan),
         power=tuple(design_power(tests, found, plan, first=patients.first)),
-        unreviewed=tuple(_name(row) for row in rows if not row.reviewed and row.mvd_per_mm2 is not None),
-        left_out=(*((_name(row), row.reason) for row in rows if row.reason), *_without_pair(found)),
+        unreviewed=tuple(row.name for row in rows if not row.reviewed and row.mvd_per_mm2 is not None),
+        left_out=(*((row.name, row.reason) for row in rows if row.reason), *_without_pair(found)),
         plan=plan,
+        file=file,
     )
 
 
@@ -64,10 +73,6 @@ def _summary(patients: Patients, timepoint: str) -> TimepointSummary:
     found, unit = spread(values), patients.unit
     numbers = (found.median, found.minimum, found.maximum, found.q1, found.q3, found.mean, found.sd)
     return TimepointSummary(timepoint, found.n, *(None if n is None else tidy(n * unit) for n in numbers))
-
-
-def _name(row: CountRow) -> str:
-    return row.specimen or f"{row.patient}, {row.timepoint}"
 
 
 def _without_pair(found: Sequence[PatientChange]) -> Iterator[tuple[str, str]]:

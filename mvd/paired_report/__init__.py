@@ -15,7 +15,7 @@ from mvd.paired_report.evidence import (
 from mvd.paired_report.gather import Folders, read_evidence
 from mvd.paired_report.keys import Pseudonyms, read_or_make_pseudonyms, write_key
 from mvd.paired_report.renaming import pseudonymised
-from mvd.paired_report.writing import NUMBERS, key_beside, write_report
+from mvd.paired_report.writing import NUMBERS, Written, key_beside, write_report
 
 __all__ = [
     "NUMBERS",
@@ -28,6 +28,7 @@ __all__ = [
     "Pseudonyms",
     "ReadVessel",
     "ReportTable",
+    "Written",
     "key_beside",
     "pseudonymised",
     "read_evidence",

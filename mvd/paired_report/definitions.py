@@ -51,6 +51,7 @@ DEFINITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "area_mm2": (AREA, "evaluable area of the fields; empty where only a density was given"),
         "mvd_per_mm2": (DENSITY, "microvessel density: the count over the area"),
         "reason": ("", "why there is no MVD; empty where there is one"),
+        "caution": ("", "what to know about an MVD that is used all the same: its status and the reason"),
     },
     "pairs": {
         "patient": _PATIENT,

@@ -23,6 +23,11 @@ def _of_counts(comparisons: Comparisons, evidence: Evidence) -> Iterator[str]:
         yield "Look at the field pictures: they show what the program found and numbered, before any review."
     if comparisons.unreviewed:
         yield f"Reviewed by nobody, so that the count is the program's own: {shortened(comparisons.unreviewed, 30)}."
+    if rows := comparisons.cautioned:
+        yield (
+            f"{number_of(len(rows), 'count')} used with a caution: "
+            f"{shortened([f'{row.name}, {row.caution}' for row in rows], 30)}."
+        )
     if evidence.protocol is not None and evidence.protocol.fields.placement == "hotspot":
         yield "The fields are the densest ones: the MVD is an upper value, and no interval allows for the choice."
     areas = [row.area_mm2 for row in comparisons.rows if row.area_mm2]

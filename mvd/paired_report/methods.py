@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mvd.compare.model import Comparison, Comparisons
@@ -70,38 +72,73 @@ def _specimens(comparisons: Comparisons) -> Iterator[str]:
         f"MVD was measured in {number_of(len(measured), 'specimen')} of {number_of(len(patients), 'patient')} "
         f"({listed(per_time)})"
     )
-    groups: dict[str, set[str]] = {}
-    for row in measured:
-        if row.response:
-            groups.setdefault(row.response, set()).add(row.patient)
-    if groups:
-        yield f"Patients by response: {listed(f'{len(who)} {group}' for group, who in sorted(groups.items()))}"
+    yield from _responses(comparisons)
     missing = len(comparisons.rows) - len(measured)
     if missing:
         yield f"{number_of(missing, 'further specimen')} could not be measured, and the reasons are listed"
+    if rows := comparisons.cautioned:
+        tally = Counter(row.caution_in_short for row in rows)
+        kept = "was" if len(rows) == 1 else "were"
+        why = listed(f"{number} {caution}" if len(tally) > 1 else f"{caution}" for caution, number in tally.items())
+        yield f"{number_of(len(rows), 'specimen')} {kept} kept with a caution ({why})"
+
+
+def _responses(comparisons: Comparisons) -> Iterator[str]:
+    """How many patients with an MVD are in each response group, and in none."""
+    measured = {row.patient for row in comparisons.rows if row.mvd_per_mm2 is not None}
+    groups: dict[str, set[str]] = {}
+    for row in comparisons.rows:
+        if row.response and row.patient in measured:
+            groups.setdefault(row.response, set()).add(row.patient)
+    if groups:
+        none = len(without_response(comparisons))
+        rest = f"; {none} {'has' if none == 1 else 'have'} none" if none else ""
+        yield f"Patients by response: {listed(f'{len(who)} {group}' for group, who in sorted(groups.items()))}{rest}"
+
+
+def without_response(comparisons: Comparisons) -> tuple[str, ...]:
+    """Patients with an MVD but no response; none in a study that knows of no responses at all."""
+    known = {row.patient for row in comparisons.rows if row.response}
+    measured = dict.fromkeys(row.patient for row in comparisons.rows if row.mvd_per_mm2 is not None)
+    return tuple(patient for patient in measured if patient not in known) if known else ()
 
 
 def _counting(comparisons: Comparisons, evidence: Evidence) -> Iterator[str]:
     if evidence.protocol is None:
-        yield f"Counts were taken from a table ({comparisons.source}); {_areas(comparisons)}"
+        what = "Counts" if any(row.count is not None for row in comparisons.rows) else "Densities"
+        yield f"{what} were taken from a table ({comparisons.source}); {_areas(comparisons)}"
+        yield _mvd_of_table(comparisons)
     else:
         yield from _protocol(evidence.protocol, evidence)
         yield f"Compared were {comparisons.source}"
-    yield (
-        "The MVD of a specimen is the sum of the counts of its fields over the sum of their evaluable areas, in "
-        "vessels/mm²"
-    )
+        yield (
+            "The MVD of a specimen is the sum of the counts of its fields over the sum of their evaluable areas, in "
+            "vessels/mm²"
+        )
     if comparisons.unreviewed:
         yield (f"The counts of {number_of(len(comparisons.unreviewed), 'specimen')} were reviewed by nobody")
 
 
+def _mvd_of_table(comparisons: Comparisons) -> str:
+    """How a table's MVD came about, as far as the table tells."""
+    computed = [row.count is not None for row in comparisons.rows if row.mvd_per_mm2 is not None]
+    if computed and all(computed):
+        return "The MVD of a specimen is its count over its area, in vessels/mm²"
+    if any(computed):
+        return "The MVD of a specimen is its count over its area, or else the density in the table, in vessels/mm²"
+    return "The MVD of a specimen is the density in the table, in vessels/mm²; how it was counted is not told there"
+
+
 def _areas(comparisons: Comparisons) -> str:
-    areas = sorted({row.area_mm2 for row in comparisons.rows if row.area_mm2 is not None})
+    measured = [row for row in comparisons.rows if row.mvd_per_mm2 is not None]
+    areas = sorted({row.area_mm2 for row in measured if row.area_mm2 is not None})
     if not areas:
         return "densities, not areas, were given"
+    only = sum(row.area_mm2 is None for row in measured)
+    rest = f", and of {number_of(only, 'specimen')} only the density was given" if only else ""
     if len(areas) == 1:
-        return f"each specimen was counted over {areas[0]:.6g} mm²"
-    return f"specimens were counted over {areas[0]:.4g} to {areas[-1]:.4g} mm²"
+        return f"{'specimens were' if only else 'each specimen was'} counted over {areas[0]:.6g} mm²{rest}"
+    return f"specimens were counted over {areas[0]:.4g} to {areas[-1]:.4g} mm²{rest}"
 
 
 def _protocol(protocol: Protocol, evidence: Evidence) -> Iterator[str]:
@@ -111,18 +148,33 @@ def _protocol(protocol: Protocol, evidence: Evidence) -> Iterator[str]:
         f"Sections stained for CD34 (DAB, haematoxylin) were counted with mvd {_versions(evidence)} "
         f"(protocol {protocol.digest}) by the counting rule '{rule.name}'{source}"
     )
-    fields = "One field" if plan.number == 1 else f"{plan.number} fields"
+    other = _other_numbers(plan.number, evidence)
+    fields, were = ("One field", "was") if plan.number == 1 else (f"{plan.number} fields", "were")
     yield (
-        f"{fields} of {plan.side_um:.6g} × {plan.side_um:.6g} µm ({plan.side_um**2 / 1e6:.4g} mm²) per specimen were "
-        f"{_PLACEMENT[plan.placement]}, each with at least {percent(plan.min_evaluable_fraction)} evaluable involved "
-        f"marrow; a vessel belonged to a field {_BORDER[plan.border]}"
+        f"{fields} of {plan.side_um:.6g} × {plan.side_um:.6g} µm ({plan.side_um**2 / 1e6:.4g} mm²) per specimen {were} "
+        f"{'asked for, ' if other else ''}{_PLACEMENT[plan.placement]}, each with at least "
+        f"{percent(plan.min_evaluable_fraction)} evaluable involved marrow{other}"
     )
+    yield f"A vessel belonged to a field {_BORDER[plan.border]}"
     pixels = sorted({round(one.um_per_px, 4) for one in evidence.origins if one.um_per_px})
     if pixels:
         ends = f"{pixels[0]:g}" if len(pixels) == 1 else f"{pixels[0]:g} to {pixels[-1]:g}"
         yield f"Slides had {ends} µm per pixel"
     if protocol.review.blinded:
         yield "Observers were blinded to patient and timepoint"
+
+
+def _other_numbers(asked: int, evidence: Evidence) -> str:
+    """How many specimens were counted, by anyone whose counts are compared, in another number of fields."""
+    counted = Counter((field.specimen, field.source) for field in evidence.fields)
+    told = []
+    for word, differs in (("fewer", operator.lt), ("more", operator.gt)):
+        found = {specimen for (specimen, _), number in counted.items() if differs(number, asked)}
+        numbers = sorted({number for number in counted.values() if differs(number, asked)})
+        if found:
+            span_of = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+            told.append(f"{number_of(len(found), 'specimen')} had {word} fields ({span_of})")
+    return f"; {listed(told)}" if told else ""
 
 
 def _versions(evidence: Evidence) -> str:

@@ -1,13 +1,15 @@
 """Codes in the place of patient and specimen names, in everything that is written.
 
 Names stand in columns of their own, where each is replaced whole, and within sentences (why a specimen was left out,
-where a pixel size came from), where they have to be found. Names of image files are taken for names of the specimen.
-What the numbers are sorted by changes too: in the order of the names, the codes would tell them.
+where a pixel size came from), where they have to be found. Names of image files are taken for names of the specimen,
+and the name of a table's file is left out. What the numbers are sorted by changes too: in the order of the names, the
+codes would tell them.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
@@ -16,6 +18,9 @@ from typing import TypeVar
 from mvd.compare.model import Comparison, Comparisons, CountRow, PatientChange
 from mvd.paired_report.evidence import CountedField, Evidence, Origin, ReadVessel, ReportTable
 from mvd.paired_report.keys import Pseudonyms
+
+NO_TITLE = "Counts of a table"
+"""In the place of a title that is the name of a file."""
 
 Named = TypeVar("Named", CountedField, ReadVessel, Origin)
 
@@ -57,10 +62,10 @@ class _Names:
         self._patients, self._specimens = pseudonyms.patients, pseudonyms.specimens
         codes: dict[str, str] = {}
         for specimen, files in file_names.items():
-            codes |= dict.fromkeys((name.casefold() for name in files if name), self._specimens[specimen])
+            codes |= dict.fromkeys((composed(name) for name in files if name), self._specimens[specimen])
         for table in (self._patients, self._specimens):
-            codes |= {name.casefold(): code for name, code in table.items()}
-        self._codes = codes
+            codes |= {composed(name): code for name, code in table.items()}
+        self._codes = {name.casefold(): code for name, code in codes.items()}
         longest_first = sorted(codes, key=lambda name: (-len(name), name))
         self._pattern = re.compile("|".join(map(_found_as, longest_first)) or r"(?!)", re.IGNORECASE)
 
@@ -80,11 +85,17 @@ class _Names:
 
     def text(self, text: str) -> str:
         """A sentence with codes for the names in it."""
-        coded = self._pattern.sub(lambda found: self._codes[found[0].casefold()], text)
+        # Not every pair of letters that a pattern takes for one is one to casefold: İ and i.
+        coded = self._pattern.sub(lambda found: self._codes.get(found[0].casefold(), "(name)"), composed(text))
         return _FILE.sub(lambda found: found[0] if _CODED.fullmatch(found[0]) else "(file)", coded)
 
     def maybe(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
+
+
+def composed(text: str) -> str:
+    """With each letter and its accents as one character: macOS gives file names in which they are apart."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _found_as(name: str) -> str:
@@ -108,7 +119,9 @@ def _comparisons(comparisons: Comparisons, names: _Names) -> Comparisons:
     changes = [_change(change, names) for change in comparisons.changes]
     return replace(
         comparisons,
-        title=names.text(comparisons.title),
+        title=_title(comparisons, names),
+        source=_source(comparisons, names),
+        file=None,
         rows=tuple(sorted(rows, key=lambda row: (row.patient, place.get(row.timepoint, len(place))))),
         changes=tuple(sorted(changes, key=lambda one: (one.patient, place.get(one.timepoint, len(place))))),
         comparisons=tuple(_comparison(one, names) for one in comparisons.comparisons),
@@ -117,9 +130,28 @@ def _comparisons(comparisons: Comparisons, names: _Names) -> Comparisons:
     )
 
 
+def _title(comparisons: Comparisons, names: _Names) -> str:
+    """Where it is the name of the table's file, which may be a patient's, nothing of it stays."""
+    stem = composed(PurePath(comparisons.file or "").stem)
+    return NO_TITLE if stem and composed(comparisons.title) == stem else names.text(comparisons.title)
+
+
+def _source(comparisons: Comparisons, names: _Names) -> str:
+    """Without the name of the table's file; observers keep their names."""
+    source, file = composed(comparisons.source), composed(comparisons.file or "")
+    before, found, after = source.rpartition(file) if file else ("", "", source)
+    return names.text(before + ("the table" if found else "") + after)
+
+
 def _row(row: CountRow, names: _Names) -> CountRow:
     specimen = None if row.specimen is None else names.specimen(row.specimen)
-    return replace(row, patient=names.patient(row.patient), specimen=specimen, reason=names.maybe(row.reason))
+    return replace(
+        row,
+        patient=names.patient(row.patient),
+        specimen=specimen,
+        reason=names.maybe(row.reason),
+        caution=names.maybe(row.caution),
+    )
 
 
 def _change(change: PatientChange, names: _Names) -> PatientChange:

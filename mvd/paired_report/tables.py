@@ -26,6 +26,7 @@ class ReportSpecimen:
     area_mm2: float | None
     mvd_per_mm2: float | None
     reason: str | None
+    caution: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ _DECIMALS = {
 }  # fmt: skip
 """How many decimals are shown; the cells hold the whole numbers."""
 _FORMATS = {column: shown for shown, columns in _DECIMALS.items() for column in columns}
-_WIDE = {"method": 60, "note": 60, "reason": 50, "missing": 40, "text": 80, "effect_name": 36, "name": 32}
+_WIDE = {"method": 60, "note": 60, "reason": 50, "caution": 50, "missing": 40, "text": 80, "effect_name": 36,
+         "name": 32}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

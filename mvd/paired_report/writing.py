@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mvd.compare.model import Comparisons
@@ -31,6 +32,16 @@ _OWN = frozenset({PAGE, WORKBOOK, NUMBERS, *TIDY, FIGURES})
 """What a folder of a report holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report that was written."""
+
+    files: tuple[Path, ...]
+    """The page first; the key file is not among them."""
+    comparisons: Comparisons
+    """As they were written: with codes for names where there is a key."""
+
+
 def write_report(
     out: Path,
     comparisons: Comparisons,
@@ -38,7 +49,7 @@ def write_report(
     evidence: Evidence | None = None,
     key: Path | None = None,
     made_on: datetime.date | None = None,
-) -> tuple[Path, ...]:
+) -> Written:
     """Write the page, the workbook, the numbers as JSON, the tidy tables and the figures.
 
     Parameters
@@ -50,10 +61,6 @@ def write_report(
         it is made where it is not there, and every name that has a code is added to it. None leaves the names.
     made_on
         The day that the page gives; without it, the same input gives the same bytes on any day.
-
-    Returns
-    -------
-    The files, the page first; the key file is not among them.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def write_report(
     contents = report_files(comparisons, evidence, made_on=day, coded=key is not None)
     write_together({out / name: data for name, data in contents.items()})
     _remove_older(out, contents)
-    return tuple(out / name for name in contents)
+    return Written(tuple(out / name for name in contents), comparisons)
 
 
 def key_beside(out: Path) -> Path:

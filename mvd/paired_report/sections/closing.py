@@ -7,9 +7,10 @@ from mvd.paired_report.definitions import DEFINITIONS
 from mvd.paired_report.evidence import Evidence
 from mvd.paired_report.limitations import limitations
 from mvd.paired_report.markup import Html, joined, tag
+from mvd.paired_report.methods import without_response
 from mvd.paired_report.sections.parts import facts, listing, section, table, text_cell
 from mvd.paired_report.tables import Sheet
-from mvd.paired_report.words import listed, sentence
+from mvd.paired_report.words import listed, number_of, sentence
 from mvd.version import program_version
 
 
@@ -17,11 +18,17 @@ def exclusions(comparisons: Comparisons) -> Html:
     """Who is in no test, or not in every one, and why."""
     rows = [(text_cell(name), text_cell(reason)) for name, reason in comparisons.left_out]
     shown = table("Left out, and why", ("Specimen or patient", "Reason"), rows) if rows else None
-    nobody = None if rows else tag("p", "Every specimen entered every comparison of its timepoint.")
+    nobody = None if rows else tag("p", "Every specimen entered every comparison between timepoints.")
+    kept = [(text_cell(row.name), text_cell(row.caution)) for row in comparisons.cautioned]
+    used = table("Used with a caution", ("Specimen", "What to know about it"), kept) if kept else None
     missing = None
     if comparisons.unreviewed:
         missing = tag("p", sentence(f"Reviewed by nobody: {listed(comparisons.unreviewed)}"))
-    return section("exclusions", "Exclusions", shown, nobody, missing)
+    grouped = None
+    if without := without_response(comparisons):
+        text = f"{number_of(len(without), 'patient')} without a response, and in no comparison of responses"
+        grouped = tag("p", sentence(f"{text}: {listed(without)}"))
+    return section("exclusions", "Exclusions", shown, nobody, grouped, used, missing)
 
 
 def agreement(evidence: Evidence) -> Html | None:

@@ -45,6 +45,9 @@ def _warnings(comparisons: Comparisons, evidence: Evidence) -> Iterator[str]:
     if comparisons.unreviewed:
         number, names = len(comparisons.unreviewed), shortened(comparisons.unreviewed)
         yield f"{number_of(number, 'count')} reviewed by nobody: {names}. These are the program's own."
+    if rows := comparisons.cautioned:
+        names = shortened([f"{row.name} ({row.caution_in_short})" for row in rows])
+        yield f"{number_of(len(rows), 'count')} used with a caution: {names}; see Exclusions."
     if comparisons.left_out:
         number = len({name for name, _ in comparisons.left_out})
         yield f"{number} left out of one comparison or all of them; see Exclusions."

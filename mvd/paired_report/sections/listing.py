@@ -12,12 +12,15 @@ def specimens_and_pairs(comparisons: Comparisons) -> Html:
     """The sortable tables."""
     names = any(row.specimen for row in comparisons.rows)
     columns = ["Patient", "Timepoint", "Specimen", "Response", "Count", "Area [mm²]", "MVD [vessels/mm²]", "Counted by",
-               "Reviewed", "Why no MVD"]  # fmt: skip
+               "Reviewed", "Why no MVD", "Caution"]  # fmt: skip
     order = {timepoint: index for index, timepoint in enumerate(comparisons.timepoints)}
     rows = [_specimen(row, order) for row in comparisons.rows]
-    if not names:
-        del columns[2]
-        rows = [(*row[:2], *row[3:]) for row in rows]
+    kept = [
+        place
+        for place, name in enumerate(columns)
+        if (name != "Specimen" or names) and (name != "Caution" or comparisons.cautioned)
+    ]
+    columns, rows = [columns[place] for place in kept], [tuple(row[place] for place in kept) for row in rows]
     pairs = [_pair(one, order) for one in comparisons.changes]
     first = comparisons.timepoints[0]
     pair_columns = (
@@ -50,6 +53,7 @@ def _specimen(row: CountRow, order: dict[str, int]) -> tuple[Cell, ...]:
         text_cell(row.source),
         text_cell("yes" if row.reviewed else "no"),
         text_cell(row.reason),
+        text_cell(row.caution),
     )
 
 

@@ -108,7 +108,8 @@ def _specimen(row: CountRow, fields: Sequence[CountedField], shown: Shown) -> Ht
         counted = "" if row.count is None else f": {count(row.count)} vessels in {fixed(row.area_mm2, 4)} mm²"
         review = "" if row.reviewed else ", not reviewed"
         reader = "the program" if row.source == PROGRAM else row.source
-        told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {reader}{review}"
+        caution = f" ({row.caution_in_short})" if row.caution else ""
+        told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {reader}{review}{caution}"
     if not shown.drawn:
         return tag("div", head, tag("p", told), tag("p", _field_list(fields)) if fields else None, class_="timepoint")
     figures = [
