@@ -35,7 +35,7 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
         str | None,
         typer.Option(
             "--counts",
-            help="Whose counts: program, observer:NAME, mean, or mean:NAME,NAME.",
+            help="Whose counts: program (of a study), observer:NAME, mean, or mean:NAME,NAME.",
             show_default="as study.toml says",
         ),
     ] = None,
@@ -55,7 +55,8 @@ def compare(  # noqa: PLR0913, PLR0917  (a command's options)
 ) -> None:
     """Compare timepoints within patients, and response groups; write a report: a page, a workbook, tables, figures.
 
-    Without --protocol, the timepoints of a table are ordered by name: pre or baseline first, then 3mo, 6mo, …
+    Without --protocol, the timepoints of a table are ordered by name: pre or baseline first, then 3mo, 6mo, …;
+    names that do not tell the order are refused.
     """
     from datetime import date  # noqa: PLC0415
 
