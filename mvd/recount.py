@@ -11,7 +11,7 @@ from mvd.reading import REPEATS_FOLDER
 from mvd.review import OpenReview, known_observer, observers, read_review, reviewed_count, reviewed_row
 from mvd.store import SpecimenRow, table_text, write_whole
 from mvd.store.log import REVIEWS_FOLDER, logs_in
-from mvd.study import RESULTS_FOLDER, read_study
+from mvd.study import RESULTS_FOLDER, read_study, specimen_names
 
 RECOUNT_FILE = "specimens.csv"
 """Beside an observer's logs; the columns are those of the table of the same name in the results."""
@@ -64,14 +64,13 @@ def recount_study(study: Path, observer: str | None = None) -> tuple[Recounted, 
         written. Tables of observers before are.
     """
     reviews = study / REVIEWS_FOLDER
-    manifest = read_study(study).manifest
-    names = [*(one.specimen for one in manifest.specimens), *(one.specimen for one in manifest.problems)]
+    names = specimen_names(read_study(study))
     if observer is not None:
         observer = known_observer(observer, (*observers(reviews), *observers(study / REPEATS_FOLDER)))
     found = []
     for folder in (reviews, study / REPEATS_FOLDER):
         for name in (one for one in observers(folder) if observer in (None, one)):
-            reviewed = recounted(study / RESULTS_FOLDER, folder, observer=name, specimens=dict.fromkeys(names))
+            reviewed = recounted(study / RESULTS_FOLDER, folder, observer=name, specimens=names)
             logs = (path for path in logs_in(folder) if path.parent.name == name)
             unknown = tuple(log.stem for log in logs if log.stem not in names)
             if not reviewed and not unknown:
@@ -79,14 +78,14 @@ def recount_study(study: Path, observer: str | None = None) -> tuple[Recounted, 
             path = folder / name / RECOUNT_FILE
             write_whole(path, recount_text(one.row for one in reviewed).encode())
             known = {one.row.specimen for one in reviewed}
-            missing = () if folder != reviews else tuple(n for n in dict.fromkeys(names) if n and n not in known)
+            missing = () if folder != reviews else tuple(n for n in names if n not in known)
             found.append(Recounted(name, folder != reviews, path, reviewed, missing, unknown))
     return tuple(found)
 
 
 def recounted(results: Path, reviews: Path, *, observer: str, specimens: Iterable[str]) -> tuple[ReviewedSpecimen, ...]:
     """Each specimen that the observer has begun, in the order given."""
-    found = (read_review(results, reviews, specimen=name, observer=observer) for name in specimens if name)
+    found = (read_review(results, reviews, specimen=name, observer=observer) for name in specimens)
     return tuple(_reviewed(opened) for opened in found if opened and opened.review.status != "not begun")
 
 

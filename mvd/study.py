@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mvd.cohort import Draw, Watch, measure_cohort, measure_specimen
 from mvd.errors import ManifestError, MvdError, ProtocolError, StoreError
-from mvd.manifest import MANIFEST_FILE, Manifest, Specimen, example_manifest, read_manifest
+from mvd.manifest import MANIFEST_FILE, Manifest, Specimen, can_name_files, example_manifest, read_manifest
 from mvd.models import chosen_score
 from mvd.pipeline import SpecimenResult, drawn_area, manual_centres
 from mvd.protocol import Protocol
@@ -153,6 +153,13 @@ def run_specimen(study: Study, specimen: str, *, watch: Watch | None = None) -> 
     """
     results, draw = study.folder / RESULTS_FOLDER, _pictures(study.protocol)
     return measure_specimen(study.manifest, specimen, study.protocol, results, draw=draw, watch=watch)
+
+
+def specimen_names(study: Study) -> tuple[str, ...]:
+    """Names of the manifest, also of rows with something wrong; but for those that no file can have."""
+    manifest = study.manifest
+    names = (*(one.specimen for one in manifest.specimens), *(one.specimen for one in manifest.problems))
+    return tuple(name for name in dict.fromkeys(names) if can_name_files(name))
 
 
 def is_measured(study: Study, specimen: str) -> bool:

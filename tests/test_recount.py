@@ -158,3 +158,12 @@ def test_a_review_of_a_specimen_that_the_manifest_no_longer_names_is_said(study:
     outcome = mvd("recount", study)
     assert (outcome.status, outcome.err) == (3, "mvd: anna: not in specimens.csv: p1_post\n")
     assert [row.specimen for row in table(study)] == ["p1_pre"]
+
+
+def test_a_row_whose_name_no_file_can_have_stops_nobody(study: Path) -> None:
+    for reading in (PRE, POST):
+        take(one_less(study, reading), decide.finish())
+    write_manifest(study, *ROWS, {**ROWS[0], "specimen": "../p9", "patient": "p9"})
+    outcome = mvd("recount", study)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert [row.specimen for row in table(study)] == ["p1_pre", "p1_post"]

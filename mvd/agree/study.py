@@ -17,13 +17,12 @@ from mvd.agreement.reads import PROGRAM
 from mvd.corrections import Review, What, replay, unreviewed
 from mvd.corrections.forms import MILESTONES
 from mvd.errors import MvdError
-from mvd.manifest import can_name_files
 from mvd.protocol import Protocol
 from mvd.reading import REPEATS_FOLDER, is_unblinded
 from mvd.review import OpenReview, read_review, reviewed_count, reviewed_vessels
 from mvd.store.log import REVIEWS_FOLDER, log_path, logs_in
 from mvd.store.measured import read_measured
-from mvd.study import RESULTS_FOLDER, Study
+from mvd.study import RESULTS_FOLDER, Study, specimen_names
 
 NO_FIELD = "the observer left no field to count in"
 NOT_FINISHED = "the review is not finished"
@@ -50,7 +49,7 @@ def gather_study(study: Study) -> Gathered:
     MvdError
         The folders cannot be read.
     """
-    specimens = _names(study)
+    specimens = specimen_names(study)
     places = tuple(_places(study.folder))
     found = [item for place in places for name in specimens for item in _of_review(study.folder, place, name)]
     begun = {item.specimen for item in found if not isinstance(item, str)}
@@ -66,13 +65,6 @@ def gather_study(study: Study) -> Gathered:
         tuple(item for item in items if isinstance(item, str)),
         tuple(name for name in observers if blinded and not is_unblinded(study.folder, name)),
     )
-
-
-def _names(study: Study) -> tuple[str, ...]:
-    """Specimens of the manifest, also those of which only the review is still there."""
-    manifest = study.manifest
-    names = (*(one.specimen for one in manifest.specimens), *(one.specimen for one in manifest.problems))
-    return tuple(name for name in dict.fromkeys(names) if can_name_files(name))  # others were never reviewed
 
 
 def _places(study: Path) -> Iterator[_Place]:
