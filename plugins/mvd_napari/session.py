@@ -153,6 +153,8 @@ class Session:
         same = self.reading is not None and self.reading.code == reading.code
         self.reading, self.opened, self.mode = reading, opened, Mode.LOOK
         self.chosen, self.pointed = (), None
+        if not same:
+            self.marked_at = {}  # objects of different specimens share names
         if not same or self.field not in opened.review.fields:
             self.field = next(iter(opened.review.fields), None)
         self.statuses[reading.code] = opened.review.status

@@ -319,6 +319,17 @@ def test_unaided_a_mark_stays_where_it_was_made(unaided: Session) -> None:
     assert next(one for one in unaided.near() if one.vessel.name == name).vessel.area_um2 != shown.vessel.area_um2
 
 
+def test_a_mark_in_one_specimen_is_none_in_another_whose_objects_have_the_same_names(unaided: Session) -> None:
+    field, name, _, place = found_in_a_field(unaided)
+    unaided.go_to_field(field)
+    deciding.click(unaided, *place)
+    assert unaided.marked_at == {name: place}
+    unaided.open(unaided.readings[0])
+    assert unaided.marked_at == {name: place}, "the same one again"
+    unaided.open(next(one for one in unaided.readings if one.code != unaided.reading.code))
+    assert unaided.marked_at == {}
+
+
 def test_unaided_an_outline_round_what_the_program_found_is_counted_once_when_it_is_shown(unaided: Session) -> None:
     field, name, ring, place = found_in_a_field(unaided)
     unaided.go_to_field(field)
