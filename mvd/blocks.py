@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import shapely
 
-from mvd.geometry import Raster, Rect
+from mvd.geometry import Calibration, Raster, Rect
 from mvd.protocol import CountingRule
-from mvd.slide import Slide
+from mvd.slide import Slide, open_slide
+from mvd.stains import Stains
 from mvd.survey import Survey
 from mvd.tissue import Tissue
-from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, Vessel, find_candidates, find_vessels
+from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, StainLevels, Vessel, find_candidates, find_vessels
 from mvd.vessels.joining import widest_gap_um
 
 CORE_UM = 1024.0
@@ -26,8 +28,33 @@ _BLUR_UM = 11.0
 _MAX_LOOKS = 6
 """A vessel is followed this often, doubling the margin: 4 mm, more than any section of one."""
 
+PART_BLOCKS = 8
+"""Blocks that another process is given at a time: some seconds of work, against which sending it is nothing."""
+
 Progress = Callable[[int, int], None]
 """Called with the blocks done and the blocks in all."""
+
+Objects = dict[tuple[float, ...], Vessel]
+"""Vessels without their final names, by their place to the nanometre: one that two blocks share is in it once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a slide's blocks, with all that is needed to search them anywhere that the image can be read."""
+
+    image: Path
+    calibration: Calibration
+    tissue: Tissue
+    """As far round the blocks as a vessel may be followed."""
+    stains: Stains
+    levels: StainLevels
+    cores: tuple[Rect, ...]
+    rule: CountingRule
+    score: ScoreModel | None
+
+
+Share = Callable[[Sequence[Part], Progress], Iterable[Objects]]
+"""Has parts searched, by others or in turn, and gives what `search_part` finds in each, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +62,18 @@ class _Search:
     """What stays the same from block to block."""
 
     slide: Slide
-    survey: Survey
+    tissue: Tissue
+    stains: Stains
+    levels: StainLevels
     rule: CountingRule
     score: ScoreModel | None = None
 
     def read(self, rect: Rect) -> tuple[Raster, Tissue]:
         """The pixels of `rect`, and what lies where in it and near it."""
-        tissue = self.survey.tissue
-        reach = 2 * self.rule.bone_edge_um + tissue.bone.um_per_px
-        return self.slide.read(rect, WORK_UM_PER_PX), tissue.crop(rect.expanded(reach))
+        return self.slide.read(rect, WORK_UM_PER_PX), self.tissue.crop(rect.expanded(_reach_um(self.rule, self.tissue)))
 
 
-def vessels_on_slide(
+def vessels_on_slide(  # noqa: PLR0913  (where, what, how and who)
     slide: Slide,
     survey: Survey,
     cores: Sequence[Rect],
@@ -54,6 +81,7 @@ def vessels_on_slide(
     rule: CountingRule,
     score: ScoreModel | None = None,
     progress: Progress | None = None,
+    share: Share | None = None,
 ) -> tuple[Vessel, ...]:
     """Every object that touches one of `cores`, complete even where it leaves them.
 
@@ -63,27 +91,83 @@ def vessels_on_slide(
         Rectangles in µm; they may overlap. See `grid`.
     score
         Has a word in what the rule would count.
+    share
+        Where given, more than `PART_BLOCKS` cores are searched by it, in parts. What is found is the same.
 
     Returns
     -------
     Vessels from top to bottom, then left to right, of their reference points; named v00001, v00002, …
     """
-    search = _Search(slide, survey, rule, score)
-    found: dict[tuple[float, ...], Vessel] = {}
+    progress = progress or _nothing
+    if share is None or len(cores) <= PART_BLOCKS:
+        search = _Search(slide, survey.tissue, survey.stains, survey.levels, rule, score)
+        found = _objects(search, cores, progress)
+    else:
+        found = {}
+        for objects in share(_parts(slide, survey, cores, rule, score), progress):
+            for key, vessel in objects.items():
+                found.setdefault(key, vessel)
+    return tuple(replace(found[key], name=f"v{number:05d}") for number, key in enumerate(sorted(found), start=1))
+
+
+def search_part(part: Part, progress: Progress | None = None) -> Objects:
+    """The objects that touch a part's cores.
+
+    Raises
+    ------
+    SlideError
+        The image cannot be read here.
+    """
+    calibration = part.calibration
+    given = calibration.um_per_px_x if calibration.source == "user" else None
+    with open_slide(part.image, um_per_px=given, calibration_detail=calibration.detail) as slide:
+        search = _Search(slide, part.tissue, part.stains, part.levels, part.rule, part.score)
+        return _objects(search, part.cores, progress or _nothing)
+
+
+def _nothing(_done: int, _blocks: int) -> None:
+    pass
+
+
+def _objects(search: _Search, cores: Sequence[Rect], progress: Progress) -> Objects:
+    found: Objects = {}
     for done, core in enumerate(cores, start=1):
         for vessel in _in_core(search, core):
             box = vessel.bounds
             key = tuple(round(v, 3) for v in (vessel.y_um, vessel.x_um, box.x0_um, box.y0_um, box.x1_um, box.y1_um))
             found.setdefault(key, vessel)
-        if progress:
-            progress(done, len(cores))
-    return tuple(replace(found[key], name=f"v{number:05d}") for number, key in enumerate(sorted(found), start=1))
+        progress(done, len(cores))
+    return found
+
+
+def _parts(
+    slide: Slide, survey: Survey, cores: Sequence[Rect], rule: CountingRule, score: ScoreModel | None
+) -> tuple[Part, ...]:
+    tissue, parts = survey.tissue, []
+    furthest = MARGIN_UM * 2 ** (_MAX_LOOKS - 1) + _reach_um(rule, tissue)
+    for start in range(0, len(cores), PART_BLOCKS):
+        own = tuple(cores[start : start + PART_BLOCKS])
+        box = Rect(
+            min(core.x0_um for core in own),
+            min(core.y0_um for core in own),
+            max(core.x1_um for core in own),
+            max(core.y1_um for core in own),
+        )
+        # A vessel that is followed leaves its block by up to the sum of all margins.
+        near = tissue.crop(box.expanded(2 * furthest))
+        parts.append(Part(slide.path, slide.calibration, near, survey.stains, survey.levels, own, rule, score))
+    return tuple(parts)
+
+
+def _reach_um(rule: CountingRule, tissue: Tissue) -> float:
+    """How far the tissue round a place decides about it."""
+    return 2 * rule.bone_edge_um + tissue.bone.um_per_px
 
 
 def candidates_in(slide: Slide, survey: Survey, rect: Rect, *, rule: CountingRule) -> tuple[Candidate, ...]:
     """The candidates that touch a rectangle, with their features; a very long one may be cut off."""
     read = _aligned(rect.expanded(MARGIN_UM), slide.bounds)
-    region, tissue = _Search(slide, survey, rule).read(read)
+    region, tissue = _Search(slide, survey.tissue, survey.stains, survey.levels, rule).read(read)
     found = find_candidates(region, survey.stains, survey.levels, rule=rule, tissue=tissue)
     return tuple(candidate for candidate in found if candidate.vessel.bounds.intersection(rect) is not None)
 
@@ -107,8 +191,7 @@ def _in_core(search: _Search, core: Rect) -> Iterator[Vessel]:
 
 def _find(search: _Search, rect: Rect) -> tuple[Vessel, ...]:
     region, tissue = search.read(rect)
-    stains, levels = search.survey.stains, search.survey.levels
-    return find_vessels(region, stains, levels, rule=search.rule, tissue=tissue, score=search.score)
+    return find_vessels(region, search.stains, search.levels, rule=search.rule, tissue=tissue, score=search.score)
 
 
 def _complete(search: _Search, vessel: Vessel, rect: Rect) -> Vessel:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mvd.blocks import Progress, grid, vessels_on_slide
+from mvd.blocks import Progress, Share, grid, vessels_on_slide
 from mvd.counting import Assignment, SpecimenCount, assign, count, hotspot_density
 from mvd.errors import FieldError, InvolvedAreaError, MvdError
 from mvd.fields import Placement, place_fields
-from mvd.geometry import Calibration, Raster, Ring
+from mvd.geometry import Calibration, Raster, Rect, Ring
 from mvd.involved import (
     InvolvedArea,
     field_centres_from_geojson,
@@ -77,6 +79,7 @@ def find(
     um_per_px: float | None = None,
     protocol: Protocol | None = None,
     progress: Progress | None = None,
+    share: Share | None = None,
 ) -> Found:
     """Every vessel of an image, counted by the protocol's rule, without fields.
 
@@ -88,6 +91,8 @@ def find(
         µm per level-0 pixel where the file does not say.
     protocol
         Stain, rule and score; the default is the `kini` rule. A score's folder is relative to the current one.
+    share
+        Has the parts of a big slide searched; the same is found without.
 
     Raises
     ------
@@ -99,13 +104,18 @@ def find(
     with open_slide(image, um_per_px=um_per_px) as slide:
         survey = survey_slide(slide, chosen)
         blocks = grid(survey.tissue.whole)
-        vessels = vessels_on_slide(slide, survey, blocks, rule=chosen.rule, score=score, progress=progress)
+        vessels = vessels_on_slide(slide, survey, blocks, rule=chosen.rule, score=score, progress=progress, share=share)
         vessels = with_size_classes(as_stored(vessels, slide.calibration), chosen.rule)
         return Found(Path(image), slide.sha256(), slide.size_px, slide.calibration, survey, vessels, score)
 
 
 def count_specimen(
-    specimen: Specimen, protocol: Protocol, *, score: ScoreModel | None = None, progress: Progress | None = None
+    specimen: Specimen,
+    protocol: Protocol,
+    *,
+    score: ScoreModel | None = None,
+    progress: Progress | None = None,
+    share: Share | None = None,
 ) -> SpecimenResult:
     """Find, place and count: one specimen of a study.
 
@@ -113,6 +123,8 @@ def count_specimen(
     ----------
     score
         The model that the protocol names, if it is read already; its folder is relative to the current one otherwise.
+    share
+        Has the parts of a big slide searched; the count is the same without.
 
     Raises
     ------
@@ -126,7 +138,10 @@ def count_specimen(
         survey = survey_slide(slide, protocol)
         involved = _involved(specimen, protocol, slide, survey)
         evaluable = _evaluable(involved, survey)
-        vessels, placement = _vessels_and_fields(slide, survey, evaluable, (specimen, protocol, score), progress)
+        search = partial(
+            vessels_on_slide, slide, survey, rule=protocol.rule, score=score, progress=progress, share=share
+        )
+        vessels, placement = _vessels_and_fields(slide, evaluable, specimen, protocol, search)
         vessels = with_size_classes(as_stored(vessels, slide.calibration), protocol.rule)
         fields, plan = placement.fields, protocol.fields
         counts = count(vessels, fields, border=plan.border, confidence=protocol.counts.confidence) if fields else None
@@ -156,23 +171,20 @@ def _whole_area(protocol: Protocol) -> bool:
 
 def _vessels_and_fields(
     slide: Slide,
-    survey: Survey,
     evaluable: Raster,
-    what: tuple[Specimen, Protocol, ScoreModel | None],
-    progress: Progress | None,
+    specimen: Specimen,
+    protocol: Protocol,
+    search: Callable[[Sequence[Rect]], tuple[Vessel, ...]],
 ) -> tuple[tuple[Vessel, ...], Placement]:
-    specimen, protocol, score = what
     plan, name = protocol.fields, specimen.specimen
     centres = manual_centres(specimen, slide.calibration) if plan.placement == "manual" else None
     if plan.placement == "hotspot":
-        found = vessels_on_slide(slide, survey, grid(evaluable), rule=protocol.rule, score=score, progress=progress)
-        vessels = _only_in(evaluable, found)
+        vessels = _only_in(evaluable, search(grid(evaluable)))
         points = np.array([(v.x_um, v.y_um) for v in vessels if v.accepted], np.float64).reshape(-1, 2)
         return vessels, place_fields(evaluable, plan, specimen=name, points=points)
     placement = place_fields(evaluable, plan, specimen=name, centres=centres)
     cores = grid(evaluable) if _whole_area(protocol) else tuple(field.rect for field in placement.fields)
-    found = vessels_on_slide(slide, survey, cores, rule=protocol.rule, score=score, progress=progress)
-    return _only_in(evaluable, found), placement
+    return _only_in(evaluable, search(cores)), placement
 
 
 def _only_in(evaluable: Raster, vessels: tuple[Vessel, ...]) -> tuple[Vessel, ...]:
