@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,17 +14,18 @@ from mvd.errors import StoreError
 from mvd.store.atomic import TEMPORARY, refused
 
 LOCK_FILE = ".lock"
-"""Stays behind, empty of meaning: the lock is the system's and ends with the process, however that ends."""
+"""Names the process and its token, and stays behind: the lock is the system's, and ends with the process, however it
+ends."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a results folder, which is made if need be.
+def locked(folder: Path) -> Iterator[str | None]:
+    """Hold a results folder, which is made if need be; gives a token by which others know who holds it.
 
     Temporary files that a killed run left there are removed. Where the system or the disk knows no locks (Windows, some
-    network disks), nothing is held.
+    network disks), nothing is held, and the token is None.
 
     Raises
     ------
@@ -37,19 +39,31 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise refused(path, error) from error
     try:
-        if _lock(handle, folder):
+        token = _lock(handle, folder)
+        if token:
             _sweep(folder)
-        yield
+        yield token
     finally:
         os.close(handle)
 
 
-def _lock(handle: int, folder: Path) -> bool:
-    """Whether the lock is held; False where there are none."""
+def still_held(folder: Path, token: str) -> bool:
+    """Whether no other run has taken the folder since it was locked with this token.
+
+    A worker on another machine does not end with the run that sent it, and must not write into the next one's results.
+    """
+    try:
+        return token in (folder / LOCK_FILE).read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return False
+
+
+def _lock(handle: int, folder: Path) -> str | None:
+    """The token of the lock now held; None where there are none."""
     try:
         import fcntl  # noqa: PLC0415  (not on Windows)
     except ImportError:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -59,11 +73,14 @@ def _lock(handle: int, folder: Path) -> bool:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise refused(folder / LOCK_FILE, error) from error
-        return False
-    with contextlib.suppress(OSError):  # a full disk: the number is only told to the second
+        return None
+    token = secrets.token_hex(8)
+    try:
         os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
-    return True
+        os.write(handle, f"{os.getpid()} {token}\n".encode())
+    except OSError:  # a full disk: then nobody else can be told of the token
+        return None
+    return token
 
 
 def _sweep(folder: Path) -> None:
@@ -75,5 +92,5 @@ def _sweep(folder: Path) -> None:
 
 
 def _holder(handle: int) -> str:
-    number = os.read(handle, 20).decode(errors="replace").strip()
+    number, *_ = os.read(handle, 40).decode(errors="replace").split() or [""]
     return f" (process {number})" if number.isdigit() else ""
