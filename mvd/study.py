@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mvd.cohort import Draw, Watch, measure_cohort, measure_specimen
+from mvd.cohort import Watch, measure_cohort, measure_specimen
+from mvd.counting import Border
 from mvd.errors import ManifestError, MvdError, ProtocolError, StoreError
 from mvd.manifest import MANIFEST_FILE, Manifest, Specimen, can_name_files, example_manifest, read_manifest
 from mvd.models import chosen_score
@@ -16,6 +17,7 @@ from mvd.report import write_field_pictures, write_overview
 from mvd.rules import rule_comment
 from mvd.slide import open_slide
 from mvd.store import SpecimenRow, read_result, write_together
+from mvd.workers import Pool
 
 PROTOCOL_FILE = "study.toml"
 RESULTS_FOLDER = "results"
@@ -110,7 +112,12 @@ def check_study(folder: str | Path) -> tuple[str, ...]:
 
 
 def run_study(
-    study: str | Path | Study, *, out: str | Path | None = None, watch: Watch | None = None, again: bool = False
+    study: str | Path | Study,
+    *,
+    out: str | Path | None = None,
+    watch: Watch | None = None,
+    again: bool = False,
+    pool: Pool | None = None,
 ) -> tuple[SpecimenRow, ...]:
     """Measure every specimen of a study and write results, tables and field pictures.
 
@@ -126,6 +133,8 @@ def run_study(
         Is told how the run goes on.
     again
         Measure every specimen, also those whose results stand.
+    pool
+        Who measures: `mvd.workers.Crew(4)` has four processes do it. By default this process does.
 
     Returns
     -------
@@ -139,8 +148,8 @@ def run_study(
     if not isinstance(study, Study):
         study = read_study(study)
     results = Path(out) if out is not None else study.folder / RESULTS_FOLDER
-    draw = _pictures(study.protocol)
-    return measure_cohort(study.manifest, study.protocol, results, draw=draw, watch=watch, again=again)
+    draw = _Pictures(study.protocol.fields.border)
+    return measure_cohort(study.manifest, study.protocol, results, draw=draw, watch=watch, again=again, pool=pool)
 
 
 def run_specimen(study: Study, specimen: str, *, watch: Watch | None = None) -> SpecimenRow:
@@ -151,7 +160,7 @@ def run_specimen(study: Study, specimen: str, *, watch: Watch | None = None) -> 
     MvdError
         There is no such specimen, or nothing can be written. A fault of the specimen itself is its row's reason.
     """
-    results, draw = study.folder / RESULTS_FOLDER, _pictures(study.protocol)
+    results, draw = study.folder / RESULTS_FOLDER, _Pictures(study.protocol.fields.border)
     return measure_specimen(study.manifest, specimen, study.protocol, results, draw=draw, watch=watch)
 
 
@@ -173,14 +182,14 @@ def is_measured(study: Study, specimen: str) -> bool:
     return read_result(study.folder / RESULTS_FOLDER, specimen) is not None
 
 
-def _pictures(protocol: Protocol) -> Draw:
-    """Draws what belongs to each result."""
-    border = protocol.fields.border
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """Draws what belongs to each result; can be sent to a worker."""
 
-    def draw(result: SpecimenResult, folder: Path) -> tuple[Path, ...]:
-        return (*write_field_pictures(result, folder, border=border), write_overview(result, folder))
+    border: Border
 
-    return draw
+    def __call__(self, result: SpecimenResult, folder: Path) -> tuple[Path, ...]:
+        return (*write_field_pictures(result, folder, border=self.border), write_overview(result, folder))
 
 
 def _protocol(folder: Path) -> Protocol:

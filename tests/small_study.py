@@ -87,13 +87,11 @@ def copy_of(study: Path, folder: Path) -> Path:
     return Path(shutil.copytree(study, folder / "study"))
 
 
+OF_THE_RUN = {".lock", ".checksums.json", "run.log", "times.csv"}
+"""Files of a results folder that tell of runs. All others are results, the same bytes whenever they are made."""
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file under a folder, without the time at which a result was made."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != ".lock":
-            data = path.read_bytes()
-            if path.suffix == ".json":
-                data = b"\n".join(line for line in data.splitlines() if b'"analysed_at"' not in line)
-            found[path.relative_to(folder).as_posix()] = data
-    return found
+    """Every file under a folder but those that tell of runs."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in OF_THE_RUN)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -17,7 +17,6 @@ from mvd.cli.app import Difficulty
 from mvd.geometry import Calibration
 from mvd.manifest import read_manifest
 from mvd.phantom import spec
-from mvd.pipeline import SpecimenResult
 from mvd.protocol import Protocol
 from mvd.rules import rule_names
 from mvd.store import VesselRow, read_result, read_table, read_vessels
@@ -249,18 +248,6 @@ def test_a_second_run_beside_the_first_stops_with_one_sentence(study: Path) -> N
         outcome = mvd("run", study)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.startswith("mvd: another mvd is at work")
-
-
-def test_ctrl_c_ends_with_status_130_and_one_sentence(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object, **__: object) -> SpecimenResult:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("mvd.cohort.count_specimen", interrupted)
-    outcome = mvd("run", study, "--again")
-    assert outcome.status == 130
-    assert outcome.err.splitlines() == [
-        f"mvd: stopped; what was finished is in {study}/results, and the same command goes on from there"
-    ]
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(study: Path) -> None:

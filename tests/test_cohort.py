@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from small_study import PROTOCOL, ROWS, contents, copy_of, square, write_manifest, write_protocol, write_section
 
-import mvd.cohort
+import mvd.measuring
 from mvd.cohort import Watch, paired
 from mvd.errors import ManifestError, SlideError, StoreError
 from mvd.manifest import Specimen
@@ -58,7 +58,7 @@ def remembered(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
         write_together(chosen)
         return tuple(chosen)
 
-    monkeypatch.setattr("mvd.cohort.count_specimen", counted)
+    monkeypatch.setattr("mvd.measuring.count_specimen", counted)
     monkeypatch.setattr("mvd.study.write_overview", lambda r, folder: pictures(r, folder, overview=True)[0])
     monkeypatch.setattr("mvd.study.write_field_pictures", lambda r, folder, **_: pictures(r, folder, overview=False))
 
@@ -122,14 +122,14 @@ def test_every_number_traces_to_what_it_was_made_from(measured_study: Path) -> N
         "evaluable_mm2": pytest.approx(0.0576, rel=0.1),
     }
     assert result["mvd"]["per_mm2"] == result["tables"]["specimen"]["mvd_per_mm2"]
-    assert {"version", "analysed_at", "levels_od", "tissue", "hotspot_per_mm2", "warnings"} <= set(result)
+    assert {"version", "levels_od", "tissue", "hotspot_per_mm2", "warnings"} <= set(result)
 
 
 def test_a_second_run_measures_nothing_and_changes_nothing(study: Path) -> None:
-    before = {path: path.read_bytes() for path in (study / "results").rglob("*.*") if path.is_file()}
+    before = contents(study / "results")
     rows = run_study(study)
     assert measured_now(study) == []
-    assert {path: path.read_bytes() for path in before} == before
+    assert contents(study / "results") == before
     assert [row.mvd_per_mm2 for row in rows] == [
         json.loads((study / "results" / f"{row.specimen}.json").read_text())["mvd"]["per_mm2"] for row in rows
     ]
@@ -198,7 +198,7 @@ def test_an_involved_area_that_was_redrawn_is_measured_again(study: Path) -> Non
 
 
 def test_another_version_of_the_program_measures_anew(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mvd.cohort, "program_version", lambda: "99")
+    monkeypatch.setattr(mvd.measuring, "program_version", lambda: "99")
     assert measured_now(study) == ["p1_pre", "p1_post"]
 
 
@@ -224,7 +224,7 @@ def test_one_specimens_fault_is_its_row_and_is_tried_again(study: Path) -> None:
 
 
 def failing(error: BaseException, name: str = "p1_post") -> Callable[..., SpecimenResult]:
-    before = mvd.cohort.count_specimen
+    before = mvd.measuring.count_specimen
 
     def fail(specimen: Any, *rest: Any, **more: Any) -> SpecimenResult:
         if specimen.specimen == name:
@@ -245,7 +245,7 @@ def failing(error: BaseException, name: str = "p1_post") -> Callable[..., Specim
 def test_an_error_while_measuring_costs_one_specimen_only(
     study: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
 ) -> None:
-    monkeypatch.setattr(mvd.cohort, "count_specimen", failing(error, "p1_pre"))
+    monkeypatch.setattr(mvd.measuring, "count_specimen", failing(error, "p1_pre"))
     pre, post = run_study(study, again=True)
     assert (pre.status, post.status) == ("failed", "measured")
     assert pre.reason.startswith(sentence)
@@ -264,17 +264,17 @@ def test_an_error_while_drawing_costs_one_specimen_only(study: Path, monkeypatch
 def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents(study / "results")
     (study / "results" / "p1_post.json").unlink()
-    write = mvd.cohort.write_result
+    write = mvd.measuring.write_result
 
     def full(folder: Path, specimen: str, **rest: Any) -> None:
         if specimen == "p1_post":
             raise StoreError("the disk is full")
         write(folder, specimen, **rest)
 
-    monkeypatch.setattr(mvd.cohort, "write_result", full)
+    monkeypatch.setattr(mvd.measuring, "write_result", full)
     with pytest.raises(StoreError, match="disk is full"):
         run_study(study, again=True)
-    monkeypatch.setattr(mvd.cohort, "write_result", write)
+    monkeypatch.setattr(mvd.measuring, "write_result", write)
     assert [row.specimen for row in read_table(SpecimenRow, study / "results/specimens.csv") or ()] == ["p1_pre"]
     run_study(study)
     assert contents(study / "results") == before
@@ -284,19 +284,19 @@ def test_an_interrupted_run_keeps_what_is_finished_and_goes_on(study: Path, monk
     before = contents(study / "results")
     for path in (study / "results").glob("p1_post*.*"):
         path.unlink()
-    counted = mvd.cohort.count_specimen
-    monkeypatch.setattr(mvd.cohort, "count_specimen", failing(KeyboardInterrupt()))
+    counted = mvd.measuring.count_specimen
+    monkeypatch.setattr(mvd.measuring, "count_specimen", failing(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         run_study(study)
     assert [row.specimen for row in read_table(SpecimenRow, study / "results/specimens.csv") or ()] == ["p1_pre"]
-    monkeypatch.setattr(mvd.cohort, "count_specimen", counted)
+    monkeypatch.setattr(mvd.measuring, "count_specimen", counted)
     assert measured_now(study) == ["p1_post"]
     assert contents(study / "results") == before
 
 
 def test_a_run_broken_off_at_once_leaves_the_tables_as_they_were(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents(study / "results")
-    monkeypatch.setattr(mvd.cohort, "count_specimen", failing(KeyboardInterrupt(), "p1_pre"))
+    monkeypatch.setattr(mvd.measuring, "count_specimen", failing(KeyboardInterrupt(), "p1_pre"))
     with pytest.raises(KeyboardInterrupt):
         run_study(study, again=True)
     assert contents(study / "results") == before
@@ -397,12 +397,12 @@ def test_fewer_fields_than_asked_are_a_status_and_a_reason(
 
 
 def test_a_slide_that_does_not_look_right_is_doubtful(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = mvd.cohort.count_specimen
+    before = mvd.measuring.count_specimen
 
     def doubted(*given: Any, **more: Any) -> SpecimenResult:
         return replace(before(*given, **more), warnings=("this is odd",))
 
-    monkeypatch.setattr(mvd.cohort, "count_specimen", doubted)
+    monkeypatch.setattr(mvd.measuring, "count_specimen", doubted)
     row = run_study(study, again=True)[0]
     assert (row.status, row.reason) == ("doubtful", "this is odd")
     assert row.mvd_per_mm2 is not None

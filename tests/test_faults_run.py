@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts and locks as Linux has them"),
 ]
 
-RUN = "import sys; from mvd.cli import main; sys.exit(main(['run', sys.argv[1], '--quiet']))"
+RUN = "import sys; from mvd.cli import main; sys.exit(main(['run', sys.argv[1], '--quiet', '--workers', '1']))"
 PATIENCE_S = 60.0
 IS_ROOT = getattr(os, "geteuid", lambda: 1)() == 0
 
@@ -37,29 +37,33 @@ def study(measured_study: Path, tmp_path: Path) -> Path:
 # A run that waits in the middle of its first specimen
 
 WAITING = f"""
-import sys, time
-from pathlib import Path
-import mvd.cohort
-count = mvd.cohort.count_specimen
-def waiting(*given, **more):
-    Path(sys.argv[1], "measuring").touch()
-    while not Path(sys.argv[1], "go").exists():
-        time.sleep(0.02)
-    return count(*given, **more)
-mvd.cohort.count_specimen = waiting
+import sys
+import mvd.workers.process
+mvd.workers.process.COMMAND = (sys.executable, {str(Path(__file__).with_name("poisoned_worker.py"))!r})
 {RUN}
 """
 
 
 @pytest.fixture
-def first(study: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that holds the results until there is a file `go`."""
+def held(tmp_path: Path) -> Path:
+    """As long as there is this file, the first specimen is not measured."""
+    (tmp_path / "poison").mkdir()
+    (tmp_path / "poison" / "p1_pre").write_text("wait")
+    return tmp_path / "poison" / "p1_pre"
+
+
+@pytest.fixture
+def first(study: Path, held: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run that holds the results."""
     command = [sys.executable, "-c", WAITING, str(study)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        until = time.monotonic() + PATIENCE_S
-        while not (study / "measuring").exists() and process.poll() is None and time.monotonic() < until:
+    environment = {**os.environ, "POISON": str(held.parent)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        until, measuring = time.monotonic() + PATIENCE_S, held.with_suffix(".pid")
+        while not measuring.exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
-        assert (study / "measuring").exists(), "the run did not begin"
+        assert measuring.exists(), "the run did not begin"
         yield process
         process.kill()
 
@@ -71,7 +75,7 @@ def run(study: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_second_of_two_runs_says_so_and_stops(
-    study: Path, first: subprocess.Popen[str], measured_study: Path
+    study: Path, first: subprocess.Popen[str], held: Path, measured_study: Path
 ) -> None:
     before = contents(study)
     second = run(study)
@@ -81,7 +85,7 @@ def test_the_second_of_two_runs_says_so_and_stops(
         "another folder\n"
     )
     assert contents(study) == before
-    (study / "go").touch()
+    held.unlink()
     _, errors = first.communicate(timeout=PATIENCE_S)
     assert (first.returncode, errors) == (0, "")
     assert contents(study / "results") == contents(measured_study / "results")
@@ -109,7 +113,7 @@ def system(*command):
 def run():
     done = subprocess.run([sys.executable, "-c", {RUN!r}, study], capture_output=True, text=True)
     files = [path for path in results.rglob("*") if path.is_file()]
-    records = {{path.name: path.stat().st_mtime_ns for path in results.glob("*.json")}}
+    records = {{path.name: path.stat().st_mtime_ns for path in results.glob("[!.]*.json")}}
     temporary = [path.name for path in files if path.suffix == ".tmp"]
     return dict(status=done.returncode, out=done.stdout, err=done.stderr, records=records, temporary=temporary)
 results.mkdir(exist_ok=True)

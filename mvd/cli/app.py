@@ -15,6 +15,7 @@ from mvd.cli.compare import compare
 from mvd.cli.qupath import export_reviews, import_reviews
 from mvd.cli.recount import recount
 from mvd.cli.review import review
+from mvd.cli.run import Workers, run
 from mvd.cli.train import train
 from mvd.rules import rule_names
 
@@ -135,9 +136,11 @@ def find(
     protocol: Annotated[
         Path | None, typer.Option("--protocol", help="A study.toml; without it the default rule counts.")
     ] = None,
+    workers: Workers = None,
 ) -> None:
     """Find every vessel of one image, without fields."""
     from mvd.cli.progress import block_bar  # noqa: PLC0415
+    from mvd.cli.run import crew  # noqa: PLC0415
     from mvd.cli.screen import found_text  # noqa: PLC0415
     from mvd.pipeline import find as find_vessels  # noqa: PLC0415
     from mvd.protocol import Protocol  # noqa: PLC0415
@@ -150,7 +153,8 @@ def find(
     refuse_early(out)
     refuse_foreign(out, image_stem(image))
     with block_bar(image.name) as progress:
-        found = find_vessels(image, um_per_px=um_per_px, protocol=chosen, progress=progress)
+        share = None if workers == 1 else crew(workers).share
+        found = find_vessels(image, um_per_px=um_per_px, protocol=chosen, progress=progress, share=share)
     paths = _write_found(found, chosen, out)
     typer.echo(found_text(found, paths))
     for warning in found.survey.warnings:
@@ -169,40 +173,6 @@ def _write_found(found: Found, protocol: Protocol, out: Path) -> tuple[Path, ...
     write_result(out, name, payload=payload, geojson=geojson)
     write_whole(table, table_text(VesselRow, vessel_rows(name, found.vessels, assignments={})).encode())
     return table, out / f"{name}.geojson", out / f"{name}.json", picture
-
-
-@app.command()
-def run(
-    study: StudyFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the results.", show_default="results in the study")
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Measure also what has a result that still stands.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
-) -> None:
-    """Measure every specimen of a study: fields, counts, MVD.
-
-    Specimens whose results still stand are not measured again. Exit status 3: some specimens have no MVD.
-    """
-    from mvd.cli.progress import study_bars  # noqa: PLC0415
-    from mvd.cli.screen import print_study  # noqa: PLC0415
-    from mvd.study import RESULTS_FOLDER, read_study, run_study  # noqa: PLC0415
-
-    plan = read_study(study)
-    results = out if out is not None else study / RESULTS_FOLDER
-    try:
-        with study_bars(quiet=quiet) as watch:
-            rows = run_study(plan, out=results, watch=watch, again=again)
-    except KeyboardInterrupt:
-        complain(f"stopped; what was finished is in {results}, and the same command goes on from there")
-        raise typer.Exit(130) from None
-    if not quiet:
-        print_study(plan, rows, results)
-    for row in rows:
-        if row.reason:
-            complain(f"{row.specimen or 'a specimen without a name'}: {row.status}: {row.reason}")
-    if any(row.mvd_per_mm2 is None for row in rows):
-        raise typer.Exit(3)
 
 
 @app.command()
@@ -226,6 +196,7 @@ def phantom(
     typer.echo(f"wrote {len(names)} sections to {out}; measure them with: mvd run {out}")
 
 
+app.command()(run)
 app.command()(review)
 app.command()(recount)
 app.command()(audit)

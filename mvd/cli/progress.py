@@ -1,15 +1,18 @@
-"""What is told while a study runs: bars on a terminal, a line for each specimen elsewhere."""
+"""What is told while work goes on: bars on a terminal, a line for each specimen elsewhere, or nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from mvd.blocks import Progress as Blocks
+from mvd.cli.screen import printable
+from mvd.cli.tally import Tally
 from mvd.cohort import Watch
 from mvd.store import SpecimenRow
 
@@ -24,7 +27,7 @@ def study_bars(*, quiet: bool = False) -> Iterator[Watch]:
         yield _lines()
     else:
         with _bars(console) as bars:
-            yield _shown(bars)
+            yield _Bars(bars).watch()
 
 
 @contextmanager
@@ -35,40 +38,78 @@ def block_bar(name: str) -> Iterator[Blocks | None]:
         yield None
         return
     with _bars(console) as bars:
-        task = bars.add_task(name, total=None)
+        task = bars.add_task(name, total=None, words="")
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def also(watch: Watch, ends: Callable[[SpecimenRow, bool], Any]) -> Watch:
+    """A watch that tells somebody else too when a specimen ends."""
+
+    def both(row: SpecimenRow, fresh: bool) -> None:
+        watch.ends(row, fresh)
+        ends(row, fresh)
+
+    return Watch(watch.begins, watch.opened, watch.blocks, watch.trouble, both)
 
 
 def _bars(console: Console) -> Progress:
     # A file's name is shown as it is, also where it looks like markup.
-    name = TextColumn("{task.description}", markup=False)
-    return Progress(name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True)
+    name, words = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[words]}", markup=False)
+    return Progress(
+        name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), words, console=console, transient=True
+    )
 
 
-def _shown(bars: Progress) -> Watch:
-    specimens = bars.add_task("specimens", total=None)
-    blocks = bars.add_task("", total=None, visible=False)
+class _Bars:
+    """One bar of all specimens, and one of the blocks of each that is under way."""
 
-    def begins(name: str, number: int, total: int) -> None:
-        bars.update(specimens, total=total, completed=number - 1)
-        bars.reset(blocks, description=f"blocks of {name}", total=None, visible=False)
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tally = Tally()
+        self._all = bars.add_task("specimens", total=None, words="")
+        self._open: dict[str, TaskID] = {}
 
-    def of_blocks(done: int, total: int) -> None:
-        bars.update(blocks, completed=done, total=total, visible=True)
+    def watch(self) -> Watch:
+        return Watch(self._begins, self._tally.opened, self._blocks, self._trouble, self._ends)
 
-    def ends(_row: SpecimenRow, _fresh: bool) -> None:
-        bars.advance(specimens)
+    def _begins(self, name: str, number: int, total: int) -> None:
+        self._tally.begins(name, number, total)
+        self._open[name] = self._bars.add_task(f"blocks of {printable(name)}", total=None, visible=False, words="")
+        self._show()
 
-    return Watch(begins, of_blocks, ends)
+    def _blocks(self, name: str, done: int, blocks: int) -> None:
+        self._tally.blocks(name, done, blocks)
+        self._bars.update(self._open[name], completed=done, total=blocks, visible=True)
+        self._show()
+
+    def _trouble(self, name: str, sentence: str) -> None:
+        self._bars.console.print(_tried_again(name, sentence), markup=False, highlight=False)
+
+    def _ends(self, row: SpecimenRow, fresh: bool) -> None:
+        self._tally.ends(row.specimen, fresh=fresh)
+        self._bars.remove_task(self._open.pop(row.specimen))
+        self._show()
+
+    def _show(self) -> None:
+        tally = self._tally
+        self._bars.update(self._all, completed=tally.ended, total=tally.total, words=tally.words())
 
 
 def _lines() -> Watch:
-    place = [0, 0]
-
-    def begins(_name: str, number: int, total: int) -> None:
-        place[:] = number, total
+    tally = Tally()
 
     def ends(row: SpecimenRow, fresh: bool) -> None:
-        typer.echo(f"{place[0]}/{place[1]} {row.specimen}: {row.status}{'' if fresh else ' (stands)'}", err=True)
+        tally.ends(row.specimen, fresh=fresh)
+        words = tally.words() if fresh else ""
+        how = "" if fresh else " (stands)"
+        line = f"{tally.ended}/{tally.total} {row.specimen}: {row.status}{how}{f'; {words}' if words else ''}"
+        typer.echo(printable(line), err=True)
 
-    return Watch(begins, ends=ends)
+    def trouble(name: str, sentence: str) -> None:
+        typer.echo(_tried_again(name, sentence), err=True)
+
+    return Watch(tally.begins, tally.opened, tally.blocks, trouble, ends)
+
+
+def _tried_again(name: str, sentence: str) -> str:
+    return printable(f"{name} is tried once more: {sentence}")

@@ -17,6 +17,7 @@ from mvd.paired_report.evidence import PROGRAM, CountedField, Evidence, FieldPic
 from mvd.protocol import Protocol
 from mvd.review import OpenReview, observers, read_review, reviewed_count, reviewed_vessels
 from mvd.store import SpecimenTables, VesselRow, read_result, read_tables, vessel_rows
+from mvd.store.times import measured_at
 
 _MEAN_OF = "mean of "
 
@@ -49,6 +50,7 @@ def read_evidence(study: Manifest, protocol: Protocol, *, comparisons: Compariso
     pictures: dict[tuple[str, str], FieldPicture] = {}
     origins: list[Origin] = []
     rows = {row.specimen: row for row in comparisons.rows if row.specimen}
+    times = measured_at(folders.results)
     for name, row in rows.items():
         result, tables = read_result(folders.results, name), read_tables(folders.results, name)
         if result is None or tables is None:
@@ -57,7 +59,7 @@ def read_evidence(study: Manifest, protocol: Protocol, *, comparisons: Compariso
             _read(name, reader, tables=tables, folders=folders, into=(fields, vessels))
         pictures.update(_pictures(result, folders.results, tables))
         if "slide" in result:
-            origins.append(_origin(result, name))
+            origins.append(_origin(result, name, measured_at=times.get(name, "not noted")))
     return Evidence(
         fields=tuple(fields),
         vessels=tuple(vessels),
@@ -136,7 +138,7 @@ def _pictures(
             yield (row.specimen, row.field), FieldPicture(path, row.x_um, row.y_um, row.side_um, row.count)
 
 
-def _origin(result: dict[str, Any], name: str) -> Origin:
+def _origin(result: dict[str, Any], name: str, *, measured_at: str) -> Origin:
     calibration, score = result["calibration"], result.get("score")
     return Origin(
         specimen=name,
@@ -149,7 +151,7 @@ def _origin(result: dict[str, Any], name: str) -> Origin:
         score=f"{score['model']} {score['version']}" if score else "none",
         protocol=result["protocol_digest"],
         version=result["version"],
-        measured_at=result["analysed_at"],
+        measured_at=measured_at,
     )
 
 

@@ -118,7 +118,8 @@ class Session:
 
     def measure(self, reading: Reading, progress: Callable[[int, int], None]) -> SpecimenRow:
         """Find a specimen's vessels; changes nothing here, so that another thread may do it."""
-        return run_specimen(self.study, reading.specimen, watch=Watch(blocks=progress))
+        watch = Watch(blocks=lambda _name, done, blocks: progress(done, blocks))
+        return run_specimen(self.study, reading.specimen, watch=watch)
 
     def near(self) -> tuple[ReviewedObject, ...]:
         """The objects of the field in view and round it."""

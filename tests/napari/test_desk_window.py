@@ -164,7 +164,7 @@ def test_measuring_is_cancelled_without_a_trace(
         go_on.wait(30)
         progress(1, 2)
 
-    monkeypatch.setattr("mvd.cohort.count_specimen", slowly)
+    monkeypatch.setattr("mvd.measuring.count_specimen", slowly)
     before = sorted((study / "results").iterdir())
     viewer.window.resize(1400, 900)
     desk = put_into(viewer, Session(study, "anna"))

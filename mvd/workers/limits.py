@@ -1,0 +1,60 @@
+"""What a worker may take of its machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+_MEMORY_SHARE = 0.9
+"""Of the machine's memory, for one worker; a block needs 0.6 GB, only an image that must be read whole needs more."""
+_WORKER_BYTES = 1 << 30
+"""Of one worker at work on a tiled slide of any size: 0.6 GB were measured, the rest is for pictures and for luck."""
+_SACRIFICE = "800"
+"""Of 1000: when memory runs out the system ends a worker, whose specimen is tried again, and not the run."""
+
+
+def be_modest(*, memory_bytes: int | None = None) -> None:
+    """Keep this process to one core and to its memory, and let the system end it before others.
+
+    Parameters
+    ----------
+    memory_bytes
+        Past it an allocation fails, where the system knows such limits; nine tenths of the memory by default.
+    """
+    import cv2  # noqa: PLC0415  (loaded by whoever measures, not by who only asks for the number of cores)
+
+    cv2.setNumThreads(1)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_SACRIFICE, encoding="ascii")
+    allowed = memory_bytes or int(_MEMORY_SHARE * machine_memory())
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415  (not on Windows)
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if allowed:
+            resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    with contextlib.suppress(AttributeError):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def machine_memory() -> int:
+    """Bytes of memory of this machine, or of the container that it is; 0 where nobody says."""
+    sizes = []
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, version 2 and 1
+        with contextlib.suppress(OSError, ValueError):
+            sizes.append(int((Path("/sys/fs/cgroup") / name).read_text(encoding="ascii")))
+    return min(sizes, default=0)
+
+
+def fitting_workers() -> int:
+    """As many as there are cores, and as memory has room for."""
+    memory = machine_memory()
+    return max(1, min(cores(), memory // _WORKER_BYTES)) if memory else cores()

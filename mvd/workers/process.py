@@ -1,0 +1,176 @@
+"""One worker process, from the side of whoever started it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mvd.blocks import Part
+from mvd.errors import MvdError, StoreError
+from mvd.workers import frames
+from mvd.workers.job import Done, Found, Job, Message, Opened, Ready, Searched, Wanted
+
+COMMAND = (sys.executable, "-P", "-m", "mvd.workers")
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+_START_S = 120.0
+"""Importing takes 2 s from a local disk, and a minute from a busy network disk."""
+_LAST_WORDS = 4000
+"""Bytes kept of what a worker that died said."""
+
+
+class WorkerLost(Exception):  # noqa: N818  (it is no error of ours)
+    """A worker that is no more. Not an error that a user can put right: whoever asked decides what follows."""
+
+    def __init__(self, sentence: str, *, last_words: str = "", hung: bool = False) -> None:
+        super().__init__(sentence)
+        self.last_words = last_words
+        self.hung = hung
+
+
+class Worker:
+    """A running worker. Not for several threads at once, but for `kill`."""
+
+    def __init__(self, *, memory_bytes: int | None = None) -> None:
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the worker)
+        limit = [str(memory_bytes)] if memory_bytes else []
+        self._process = subprocess.Popen(  # noqa: S603  (this program)
+            [*COMMAND, *limit],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,  # Ctrl-C is for the run, which then ends its workers
+        )
+        self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+        try:
+            first = self._receive(_START_S)
+            assert isinstance(first, Ready)
+        except WorkerLost as lost:
+            self.close()
+            *_, last = lost.last_words.strip().splitlines() or [str(lost)]
+            raise MvdError(f"a worker process could not be started: {last}") from None
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def ask(
+        self,
+        what: Job | Part,
+        *,
+        patience_s: float,
+        opened: Callable[[float], None] = lambda _mpix: None,
+        searched: Callable[[int, int], None] = lambda _done, _blocks: None,
+        share: Callable[[tuple[Part, ...]], Found] | None = None,
+    ) -> Any:
+        """What comes of a job or a part; one may be asked while the worker waits for its own parts.
+
+        Parameters
+        ----------
+        patience_s
+            Longest silence.
+        share
+            Has the parts searched that the worker asks for.
+
+        Raises
+        ------
+        WorkerLost
+            It died, or was silent for too long and was ended.
+        StoreError
+            It could not write its result.
+        """
+        self._send(what)
+        while True:
+            match self._receive(patience_s):
+                case Opened(mpix):
+                    opened(mpix)
+                case Searched(done, blocks):
+                    searched(done, blocks)
+                case Wanted(parts):
+                    assert share is not None
+                    self._send(share(parts))
+                case Done(StoreError() as error):
+                    raise error
+                case Done(result):
+                    return result
+                case message:
+                    raise AssertionError(f"unasked: {message}")
+
+    def kill(self) -> None:
+        """End it, whatever it does. From any thread, also twice."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def close(self) -> None:
+        """End it and wait until it is gone."""
+        self.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._words):
+            assert stream is not None
+            with contextlib.suppress(OSError):  # what was not yet sent has nobody to go to
+                stream.close()
+
+    def _send(self, value: object) -> None:
+        assert self._process.stdin is not None
+        try:
+            frames.send(self._process.stdin, value)
+        except OSError:
+            raise self._lost() from None
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            while True:
+                self._inbox.put(frames.receive(self._process.stdout))
+        self._inbox.put(None)
+
+    def _receive(self, patience_s: float) -> Message:
+        try:
+            message = self._inbox.get(timeout=patience_s)
+        except queue.Empty:
+            self.kill()
+            minutes = f"{patience_s / 60:g} minute{'' if patience_s == 60 else 's'}"
+            sentence = f"nothing was heard of it for {minutes}, and it was given up; --patience gives it longer"
+            raise WorkerLost(sentence, last_words=self._last_words(), hung=True) from None
+        if message is None:
+            raise self._lost()
+        return message
+
+    def _lost(self) -> WorkerLost:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=_START_S)
+        return WorkerLost(_cause(self._process.returncode), last_words=self._last_words())
+
+    def _last_words(self) -> str:
+        size = self._words.seek(0, os.SEEK_END)
+        self._words.seek(max(size - _LAST_WORDS, 0))
+        return self._words.read().decode(errors="replace")
+
+
+def _cause(status: int | None) -> str:
+    """Why a process ended, as a sentence."""
+    if status is not None and status < 0:
+        if -status == getattr(signal, "SIGKILL", 9):
+            return (
+                "the process that measured it was killed, most likely by the system for want of memory; free memory or "
+                "use fewer workers, and run again"
+            )
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        return (
+            f"the process that measured it crashed ({name}), most likely in a library that reads images; export the "
+            "image again in another format, and report the crash"
+        )
+    return f"the process that measured it ended unexpectedly (status {status}); please report this"
