@@ -161,7 +161,7 @@ def _measured(specimen: Specimen, plan: Plan, ears: Ears) -> Record:
 
 
 def _surprise(specimen: Specimen, error: Exception) -> Record:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):  # the latter is OpenCV's
         return failure(specimen, "there is not enough memory for this image; close other programs and run again")
     sentence = (
         f"unexpected error, {type(error).__name__}: {error}; this is a fault of the program, please report it with "

@@ -1,5 +1,6 @@
 """The command line: what each command does, what it says, and how it ends."""
 
+import json
 import os
 import pty
 import shutil
@@ -232,6 +233,31 @@ def test_quiet_says_only_what_went_wrong(study: Path) -> None:
     assert (outcome.status, outcome.out) == (3, "")
     assert outcome.err.startswith("mvd: p1_post: failed: ")
     assert len(outcome.err.splitlines()) == 1
+
+
+def test_json_is_a_line_for_each_specimen_and_one_at_the_end(study: Path) -> None:
+    write_manifest(study, PRE, {**POST, "image": "gone.tif"})
+    outcome = mvd("run", study, "--json")
+    assert outcome.status == 3
+    first, second, end = (json.loads(line) for line in outcome.out.splitlines())
+    stored = json.loads((study / "results" / "p1_pre.json").read_text(encoding="utf-8"))["tables"]["specimen"]
+    assert first == {"event": "specimen", "fresh": False, **stored}
+    assert (second["specimen"], second["status"], second["mvd_per_mm2"]) == ("p1_post", "failed", None)
+    assert end == {
+        "event": "end", "specimens": 2, "without_mvd": 1, "results": str(study / "results"), "status": 3,
+    }  # fmt: skip
+    assert "mvd: p1_post: failed: " in outcome.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--workers", "2", "--scheduler", "tcp://127.0.0.1:9"), ("--workers", "0"), ("--patience", "0")],
+    ids=["both kinds of workers", "no worker", "no patience"],
+)
+def test_options_that_make_no_sense_end_with_status_2(study: Path, options: tuple[str, ...]) -> None:
+    before = contents(study)
+    assert mvd("run", study, *options).status == 2
+    assert contents(study) == before
 
 
 def test_a_specimen_without_mvd_ends_the_run_with_status_3(study: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import tifffile
 from small_study import contents
 
 pytestmark = [
@@ -196,3 +197,37 @@ def test_results_that_one_may_not_write_to_are_one_sentence(study: Path) -> None
     assert (done.returncode, done.stdout) == (1, "")
     assert "cannot be written: writing there is not permitted" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+# A slide with a bad tile
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "zlib"])
+def test_a_tile_cut_short_in_the_middle_of_a_slide_costs_that_slide_only(study: Path, compression: str) -> None:
+    for name in ("p1_pre", "p1_post"):
+        path = study / f"{name}.ome.tif"
+        pixels = tifffile.imread(path)
+        tifffile.imwrite(
+            path, pixels, photometric="rgb", tile=(64, 64), compression=compression,
+            resolution=(20000, 20000), resolutionunit="CENTIMETER",
+        )  # fmt: skip
+    assert run(study).returncode == 0
+    good = contents(study / "results")
+    shutil.rmtree(study / "results")
+    image = study / "p1_pre.ome.tif"
+    whole = image.read_bytes()
+    with tifffile.TiffFile(image) as tif:
+        page = tif.pages.first
+        middle = len(page.dataoffsets) // 2
+        start, length = page.dataoffsets[middle], page.databytecounts[middle]
+    image.write_bytes(whole[: start + length // 2] + bytes(length - length // 2) + whole[start + length :])
+    done = run(study)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("mvd: p1_pre: failed: p1_pre.ome.tif is damaged at pixel ")
+    assert len(done.stderr.splitlines()) == 1
+    assert {name: data for name, data in contents(study / "results").items() if name.startswith("p1_post")} == {
+        name: data for name, data in good.items() if name.startswith("p1_post")
+    }
+    image.write_bytes(whole)
+    assert run(study).returncode == 0
+    assert contents(study / "results") == good

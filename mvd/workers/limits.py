@@ -10,6 +10,7 @@ _MEMORY_SHARE = 0.9
 """Of the machine's memory, for one worker; a block needs 0.6 GB, only an image that must be read whole needs more."""
 _WORKER_BYTES = 1 << 30
 """Of one worker at work on a tiled slide of any size: 0.6 GB were measured, the rest is for pictures and for luck."""
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _SACRIFICE = "800"
 """Of 1000: when memory runs out the system ends a worker, whose specimen is tried again, and not the run."""
 
@@ -37,10 +38,14 @@ def be_modest(*, memory_bytes: int | None = None) -> None:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use: those it is bound to, or as much of their time as its container has."""
+    usable = [os.cpu_count() or 1]
     with contextlib.suppress(AttributeError):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        usable.append(len(os.sched_getaffinity(0)))
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (_CONTROL_GROUPS / "cpu.max").read_text(encoding="ascii").split()
+        usable.append(max(1, int(quota) // int(period)))
+    return min(usable)
 
 
 def machine_memory() -> int:
@@ -50,7 +55,7 @@ def machine_memory() -> int:
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for name in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, version 2 and 1
         with contextlib.suppress(OSError, ValueError):
-            sizes.append(int((Path("/sys/fs/cgroup") / name).read_text(encoding="ascii")))
+            sizes.append(int((_CONTROL_GROUPS / name).read_text(encoding="ascii")))
     return min(sizes, default=0)
 
 
