@@ -20,13 +20,13 @@ from mvd.errors import CalibrationError, StoreError
 from mvd.geometry import Calibration
 from mvd.store.atomic import read_whole, write_together
 from mvd.store.geojson import read_assigned
-from mvd.store.rows import FieldRow, SpecimenRow, VesselRow, vessel_rows
+from mvd.store.rows import FieldRow, HotSpotRow, SpecimenRow, VesselRow, vessel_rows
 from mvd.store.tables import Row, read_table, table_text
 
 SCHEMA = 1
 """Of the JSON files; raised whenever a reader of the old ones would go wrong."""
 
-TABLES = ("specimens.csv", "fields.csv", "vessels.csv")
+TABLES = ("specimens.csv", "fields.csv", "vessels.csv", "hotspots.csv")
 _HEADER_KEYS = ("schema", "specimen", "geojson_sha256")
 
 
@@ -37,11 +37,18 @@ class SpecimenTables:
     specimen: SpecimenRow
     fields: tuple[FieldRow, ...] = ()
     vessels: tuple[VesselRow, ...] = ()
+    hotspots: tuple[HotSpotRow, ...] = ()
 
 
-def tables_entry(specimen: SpecimenRow, fields: Iterable[FieldRow]) -> dict[str, Any]:
+def tables_entry(
+    specimen: SpecimenRow, fields: Iterable[FieldRow], *, hotspots: Iterable[HotSpotRow] = ()
+) -> dict[str, Any]:
     """The entry "tables" of a result, from which `read_tables` makes the rows again."""
-    return {"specimen": asdict(specimen), "fields": [asdict(row) for row in fields]}
+    return {
+        "specimen": asdict(specimen),
+        "fields": [asdict(row) for row in fields],
+        "hotspots": [asdict(row) for row in hotspots],
+    }
 
 
 def write_result(folder: Path, specimen: str, *, payload: Mapping[str, Any], geojson: str | None = None) -> None:
@@ -119,15 +126,16 @@ def read_tables(folder: Path, specimen: str) -> SpecimenTables | None:
     try:
         row = _row(SpecimenRow, result["tables"]["specimen"])
         field_rows = tuple(_row(FieldRow, entry) for entry in result["tables"]["fields"])
+        hot_spots = tuple(_row(HotSpotRow, entry) for entry in result["tables"].get("hotspots", ()))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path} has no usable tables ({error!r}); delete it and run again") from error
     if result["geojson_sha256"] is None:
-        return SpecimenTables(row, field_rows)
-    return SpecimenTables(row, field_rows, _vessel_rows(folder, specimen, result))
+        return SpecimenTables(row, field_rows, hotspots=hot_spots)
+    return SpecimenTables(row, field_rows, _vessel_rows(folder, specimen, result), hot_spots)
 
 
 def write_study_tables(folder: Path, specimens: Iterable[str]) -> None:
-    """Write specimens.csv, fields.csv and vessels.csv from the results there are, in the order given.
+    """Write specimens.csv, fields.csv, vessels.csv and hotspots.csv from the results there are, in the order given.
 
     Every result is read again, which takes about 0.3 s for each 1000 vessels: once, at the end, in a large study.
     """
@@ -136,6 +144,7 @@ def write_study_tables(folder: Path, specimens: Iterable[str]) -> None:
         table_text(SpecimenRow, (tables.specimen for tables in found)),
         table_text(FieldRow, (row for tables in found for row in tables.fields)),
         table_text(VesselRow, (row for tables in found for row in tables.vessels)),
+        table_text(HotSpotRow, (row for tables in found for row in tables.hotspots)),
     )
     write_together({folder / name: text.encode() for name, text in zip(TABLES, texts, strict=True)})
 

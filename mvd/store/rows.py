@@ -8,6 +8,7 @@ from dataclasses import field as declared
 from typing import Annotated
 
 from mvd.counting import Assignment, FieldCount
+from mvd.density import DensityMap
 from mvd.measures import FieldMeasures
 from mvd.protocol import Measure
 from mvd.vessels.model import Vessel
@@ -69,6 +70,28 @@ class FieldRow:
     chalkley: int | None
     by_size: dict[str, int] = declared(default_factory=dict)
     """A column `count_<size class>` each."""
+
+
+@dataclass(frozen=True, slots=True)
+class HotSpotRow:
+    """hotspots.csv. x, y is the place that exceeds chance most; the field is one round it."""
+
+    specimen: str
+    hot_spot: str
+    x_um: TwoDecimals
+    y_um: TwoDecimals
+    area_mm2: float
+    """Evaluable."""
+    vessels: int
+    """Whose reference points lie in the hot spot."""
+    per_mm2: float
+    """Of the map at x, y."""
+    p: float
+    """How often a random section has a place as high, anywhere."""
+    field_side_um: TwoDecimals
+    field_evaluable_mm2: float
+    field_count: int
+    field_per_mm2: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,27 @@ def field_rows(specimen: str, counts: Iterable[FieldCount], measures: Iterable[F
             by_size=beside.by_size,
         )
         for row, beside in zip(counts, measures, strict=True)
+    )
+
+
+def hot_spot_rows(specimen: str, density: DensityMap | None) -> tuple[HotSpotRow, ...]:
+    """Rows of one specimen; none where no hot spots were sought or found."""
+    return tuple(
+        HotSpotRow(
+            specimen=specimen,
+            hot_spot=spot.name,
+            x_um=spot.place.x_um,
+            y_um=spot.place.y_um,
+            area_mm2=spot.area_mm2,
+            vessels=spot.vessels,
+            per_mm2=spot.place.per_mm2,
+            p=spot.place.p,
+            field_side_um=spot.place.field.field.rect.width_um,
+            field_evaluable_mm2=spot.place.field.field.evaluable_mm2,
+            field_count=spot.place.field.count,
+            field_per_mm2=spot.place.field.per_mm2,
+        )
+        for spot in (density.hotspots if density else ())
     )
 
 
