@@ -33,7 +33,7 @@ OTHER = Protocol(
     ),
     fields=FieldPlan(placement="hotspot", number=3, side_um=333.3, border="centre", seed=2**32 - 1),
     involved=InvolvedPlan(default="suggest"),
-    counts=CountPlan(confidence=0.9, measure="area", hotspot_density=False),
+    counts=CountPlan(confidence=0.9, measure="area", hotspot_density=False, map_kernel_um=80.5),
     review=ReviewPlan(blinded=True, first_read="unaided", repeat_share=0.25, order_seed=3),
     compare=ComparisonPlan(counts="mean:anna,bert", post="latest", zeros="pratt", pairwise="all", confidence=0.9),
 )

@@ -137,6 +137,9 @@ def _in_window(survey: Survey, filled: Floats, above: Mask, window: tuple[int, i
         row, column = divmod(int(of_it.argmax()), columns)
         if np.isfinite(of_it[row, column]):
             part = (labels == label) & marrow
+            if not part.any():  # only bone is so high: the marrow of the cell that it was told from
+                cell = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
+                part[cell] = marrow[cell]
             yield float(of_it[row, column]), top + row, left + column, part, top * side, left * side
 
 

@@ -36,6 +36,7 @@ class Kernel:
     """The kernel on the cells of one area."""
 
     cells: Cells
+    kernel_um: float
     taps: Floats
     """k along one axis; the sum is 1."""
     scale: Floats
@@ -66,7 +67,7 @@ def kernel_on(cells: Cells, kernel_um: float = KERNEL_UM) -> Kernel:
             break
     squares = np.square(scale) * smoothed(np.square(scale) * cells.share, np.square(taps))
     support = np.divide(cells.cell_mm2, squares, out=np.zeros_like(scale), where=inside)
-    return Kernel(cells, taps, scale, support)
+    return Kernel(cells, kernel_um, taps, scale, support)
 
 
 def whole_support_mm2(kernel_um: float) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mvd.density.cells import Cells, cells_of
-from mvd.density.chance import LEAST_SUPPORT_MM2, SIMULATIONS, by_chance, judge_of
+from mvd.density.chance import SIMULATIONS, by_chance, judge_of
 from mvd.density.hotspots import HotSpot, Place, Survey, find_hot_spots
 from mvd.density.kernel import kernel_on, whole_support_mm2
 from mvd.geometry import Raster, Ring
@@ -82,7 +82,7 @@ def _mapped(counted: Sequence[Vessel], cells: Cells, protocol: Protocol) -> Dens
         return _unjudged(raster, kernel_um, number, cells, "fewer than two vessels count")
     if not judge.judged.any():
         return _unjudged(
-            raster, kernel_um, number, cells, f"no place has {LEAST_SUPPORT_MM2:g} mm² of evaluable marrow round it"
+            raster, kernel_um, number, cells, "everywhere there is too little evaluable marrow round a place"
         )
     statistic = judge.statistic(counts.astype(np.float32)).astype(np.float64)
     survey = Survey(judge, statistic, density, by_chance(judge, number), counted, protocol.fields)

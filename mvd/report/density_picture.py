@@ -22,7 +22,7 @@ from mvd.report.lettering import INK, Type, width_px, write
 from mvd.report.outlines import mask_on
 from mvd.report.pens import COARSE_INVOLVED, EQUAL_DENSITY, HOT_FIELD, HOT_SPOT, MAPPED_DOT
 from mvd.report.reading import from_overview
-from mvd.report.sheet import Sheet, View, faded, png, round_length_um, scale_bar
+from mvd.report.sheet import Points, Sheet, View, faded, png, round_length_um, scale_bar
 from mvd.store import map_tiff, write_together
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _FINEST_UM = 2.0
 """The map is smooth over a tenth of a millimetre: finer pixels would show no more."""
 _DOTS_UM = 5.0
 """µm per pixel up to which vessels are dots; in coarser pictures dots would hide the map."""
+_LEAST_PART_PX, _LEAST_HOLE_PX = 4, 200
+"""Square pixels of the picture that a part of a hot spot, or a hole in it, must have to be drawn."""
 _BAND_PX, _BAR_PX = 58, 18
 """Height of the colour scale with its numbers, and of its colours."""
 _VIRIDIS = (
@@ -178,7 +180,11 @@ def _draw(sheet: Sheet, room: Room, what: _Sheet) -> Iterator[Label]:
         for ring in (*rings, frame):
             room.take_object(ring)
         text = f"{spot.name}: {spot.place.per_mm2:.0f}/mm², p = {spot.place.p:.3f}"
-        yield Label(text, Type(16, INK, halo_px=2), max(rings, key=len), needed=True)
+        yield Label(text, Type(18, INK, halo_px=3), max((*rings, frame), key=_extent_px), needed=True)
+
+
+def _extent_px(ring: Points) -> float:
+    return float(np.ptp(ring, axis=0).sum())
 
 
 def _points(what: _Sheet) -> Ring:
@@ -188,11 +194,11 @@ def _points(what: _Sheet) -> Ring:
 
 
 def _straightened(polygon: tuple[Ring, ...], um: float) -> Iterator[Ring]:
-    """Rings without the stairs of their pixels; holes of a few pixels are left out."""
-    for ring in polygon:
-        line = shapely.Polygon(ring).simplify(2 * um + 4.0)
-        if line.geom_type == "Polygon" and line.area > (20 * um) ** 2:
-            yield shapely.get_coordinates(line.exterior)[:-1]
+    """Rings without the stairs of their pixels; holes of a few pixels, and parts of the finest, are left out."""
+    for number, ring in enumerate(polygon):
+        shape = shapely.Polygon(ring)
+        if shape.area >= (_LEAST_PART_PX if number == 0 else _LEAST_HOLE_PX) * um**2:
+            yield shapely.get_coordinates(shape.simplify(2 * um).exterior)[:-1]
 
 
 def _write_scale(draw: ImageDraw, what: _Sheet, box: tuple[int, int, int]) -> None:
@@ -224,12 +230,12 @@ def _caption(what: _Sheet) -> Caption:
 def _finding(density: DensityMap) -> str:
     if density.highest is None:
         return f"{density.reason}."
-    against = f"that of {density.simulations} sections with as many vessels at random places"
+    random = f"{density.simulations} sections with as many vessels at random places"
     if density.hotspots:
         few = "1 hot spot" if len(density.hotspots) == 1 else f"{len(density.hotspots)} hot spots"
-        return f"{few}: denser than the densest place, anywhere, of {100 * (1 - LEVEL):g} % of sections; {against}."
+        return f"{few}, which exceed the highest place, wherever it is, of {100 * (1 - LEVEL):g} % of {random}."
     place = density.highest
     return (
-        f"No hot spot: the densest place, {place.per_mm2:.0f}/mm², is no denser than chance makes one "
-        f"(p = {place.p:.2f}; {against})."
+        f"No hot spot: no place is denser than chance makes one. The least likely, {place.per_mm2:.0f}/mm², has a p of "
+        f"{place.p:.2f}, against {random}."
     )

@@ -28,6 +28,6 @@ BLUR = (0, 120, 90)
 
 HOT_SPOT = Pen((255, 255, 255), 2.5, rim=(10, 10, 14))
 HOT_FIELD = Pen((255, 255, 255), 1.5, dash_px=(6, 4), rim=(10, 10, 14))
-EQUAL_DENSITY = Pen((235, 235, 240), 0.8)
+EQUAL_DENSITY = Pen((196, 196, 204), 1.0)
 MAPPED_DOT = Dot((255, 255, 255), 0.9, rim=(10, 10, 14))
 """Black on white: the map has every lightness and the colours."""
