@@ -1,25 +1,35 @@
 """How often hot spots are found where there is none, and where there is one: points only, a few minutes.
 
-    python benchmarks/hotspots.py
-
-Prints the tables of docs/density-map.md.
+python benchmarks/hotspots.py            prints the tables of docs/density-map.md
+python benchmarks/hotspots.py --picture  draws docs/density-map.jpg
 """
 
 from __future__ import annotations
 
 import math
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from mvd.density import map_density
 from mvd.density.cells import Cells, cells_of
 from mvd.density.chance import LEVEL, Chance, Judge, by_chance, judge_of, random_sections
 from mvd.density.kernel import kernel_on
 from mvd.geometry import Raster
+from mvd.involved import involved_from_raster
+from mvd.protocol import Protocol
+from mvd.report import write_density_map
+from mvd.vessels import Vessel
 
 SECTIONS = 2000
 UM = 4.0
@@ -168,9 +178,52 @@ def speed() -> None:
         print(f"| {cells.area_mm2:.0f} | {number} | {normed - start:.2f} s | {time.process_time() - normed:.2f} s |")
 
 
+def picture() -> None:
+    """A made-up core with bone, two clusters of vessels, and no stain."""
+    rng, um, (rows, columns) = np.random.default_rng(1), UM, (500, 2000)
+    noise = cv2.GaussianBlur(rng.standard_normal((rows, columns)), (0, 0), 30)
+    edge = 60 + 40 * np.sin(np.arange(columns) / 120)
+    y, x = np.mgrid[:rows, :columns]
+    core_ = (y > edge) & (y < rows - edge[::-1]) & (x > 20) & (x < columns - 20)
+    evaluable = Raster(core_ & (noise < np.quantile(noise, 0.85)), 0.0, 0.0, um)
+    points = [rng.random((1300, 2)) * (columns * um, rows * um)]
+    points += [
+        rng.normal(at, spread, (number, 2)) for at, spread, number in (((2200, 1000), 110, 34), ((6600, 900), 160, 60))
+    ]
+    pixel = np.floor(np.vstack(points) / um).astype(int)
+    on = ((pixel >= 0) & (pixel < (columns, rows))).all(axis=1)
+    on[on] = evaluable.pixels[pixel[on, 1], pixel[on, 0]]
+    vessels = tuple(drawn_vessel(number, *point) for number, point in enumerate(np.vstack(points)[on].tolist()))
+    overview = np.full((rows, columns, 3), 245, np.uint8)
+    overview[core_] = (205, 190, 210)
+    result: Any = SimpleNamespace(
+        specimen=SimpleNamespace(specimen="made up"),
+        vessels=vessels,
+        density=map_density(vessels, evaluable, Protocol()),
+        survey=SimpleNamespace(overview=evaluable.with_pixels(overview)),
+        evaluable=evaluable,
+        involved=involved_from_raster(evaluable, "whole marrow"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        drawn, _ = write_density_map(result, Path(folder))
+        Image.open(drawn).save(Path(__file__).parents[1] / "docs" / "density-map.jpg", quality=88)
+
+
+def drawn_vessel(number: int, x_um: float, y_um: float) -> Vessel:
+    outline = np.array([(-5.0, -5.0), (5.0, -5.0), (5.0, 5.0), (-5.0, 5.0)]) + (x_um, y_um)  # noqa: RUF005
+    return Vessel(
+        name=f"v{number:05d}", outline=outline, lumens=(), x_um=x_um, y_um=y_um, area_um2=100.0, lumen_area_um2=0.0,
+        lumen_width_um=0.0, length_um=10.0, width_um=10.0, perimeter_um=40.0, mean_dab_od=0.5, pieces=1, reason=None,
+        ambiguous=False,
+    )  # fmt: skip
+
+
 if __name__ == "__main__":
     cv2.setNumThreads(1)
-    speed()
-    false_positives()
-    power()
-    other_patterns()
+    if "--picture" in sys.argv:
+        picture()
+    else:
+        speed()
+        false_positives()
+        power()
+        other_patterns()
