@@ -258,14 +258,15 @@ def _density(density: DensityMap | None) -> dict[str, Any] | None:
 
 
 def _place(place: Place) -> dict[str, Any]:
+    around = place.field
     return {
         "x_um": place.x_um,
         "y_um": place.y_um,
         "per_mm2": place.per_mm2,
         "p": place.p,
-        "field_count": place.field.count,
-        "field_evaluable_mm2": place.field.field.evaluable_mm2,
-        "field_per_mm2": place.field.per_mm2,
+        "field_count": around.count if around else None,
+        "field_evaluable_mm2": around.field.evaluable_mm2 if around else None,
+        "field_per_mm2": around.per_mm2 if around else None,
     }
 
 

@@ -29,8 +29,8 @@ class Place:
     """The map's density there."""
     p: float
     """How often a random section has a place as high, anywhere."""
-    field: FieldCount
-    """What a field round the place holds, whatever part of it is evaluable."""
+    field: FieldCount | None
+    """What a field round the place holds, whatever part of it is evaluable; None where nothing of it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,17 +65,25 @@ class Survey:
     def cells(self) -> Cells:
         return self.judge.kernel.cells
 
-    def place(self, row: int, column: int, *, name: str) -> Place:
-        x_um, y_um = self.cells.centre_um(row, column)
-        field = field_at(self.cells.evaluable, x_um, y_um, side_um=self.plan.side_um, name=name)
-        (counted,) = count(self.vessels, [field], border=self.plan.border, confidence=0.95).fields
-        p = self.chance.p(float(self.statistic[row, column]))
-        return Place(x_um, y_um, float(self.density[row, column]), p, counted)
+    def places(self, cells: Sequence[tuple[int, int]]) -> tuple[Place, ...]:
+        """The places at the centres of cells, (row, column) each."""
+        centres = [self.cells.centre_um(row, column) for row, column in cells]
+        around = [
+            field_at(self.cells.evaluable, x_um, y_um, side_um=self.plan.side_um, name=str(number))
+            for number, (x_um, y_um) in enumerate(centres)
+        ]
+        fields = [field for field in around if field.evaluable_mm2 > 0]
+        counted = count(self.vessels, fields, border=self.plan.border, confidence=0.95).fields if fields else ()
+        by_name = {row.field.name: row for row in counted}
+        return tuple(
+            Place(x, y, float(self.density[cell]), self.chance.p(float(self.statistic[cell])), by_name.get(field.name))
+            for cell, (x, y), field in zip(cells, centres, around, strict=True)
+        )
 
     def highest(self) -> Place:
         """The place that exceeds chance most, or comes nearest to it."""
-        row, column = divmod(int(self.statistic.argmax()), self.statistic.shape[1])
-        return self.place(row, column, name="highest")
+        (place,) = self.places([divmod(int(self.statistic.argmax()), self.statistic.shape[1])])
+        return place
 
 
 def find_hot_spots(survey: Survey) -> tuple[HotSpot, ...]:
@@ -98,7 +106,12 @@ def find_hot_spots(survey: Survey) -> tuple[HotSpot, ...]:
         own = labels[y : y + height, x : x + width] == label
         parts += _in_window(survey, filled, above, (y, x, own))
     parts.sort(key=lambda part: (-part[0], part[1], part[2]))
-    return tuple(_hot_spot(survey, part, str(rank)) for rank, part in enumerate(parts, start=1))
+    places = survey.places([(row, column) for _, row, column, *_ in parts])
+    points = np.array([(vessel.x_um, vessel.y_um) for vessel in survey.vessels])
+    return tuple(
+        _hot_spot(survey.cells, part, points, (str(rank), place))
+        for rank, (part, place) in enumerate(zip(parts, places, strict=True), start=1)
+    )
 
 
 _Part = tuple[float, int, int, Mask, int, int]
@@ -148,16 +161,15 @@ def _spread(cells: Mask, side: int) -> Mask:
     return cells.repeat(side, axis=0).repeat(side, axis=1)
 
 
-def _hot_spot(survey: Survey, part: _Part, name: str) -> HotSpot:
-    _, row, column, pixels, top, left = part
+def _hot_spot(cells: Cells, part: _Part, points: Ring, what: tuple[str, Place]) -> HotSpot:
+    *_, pixels, top, left = part
     pixels = well_composed(pixels)
-    mask, um = survey.cells.evaluable, survey.cells.evaluable.um_per_px
-    points = np.array([(vessel.x_um, vessel.y_um) for vessel in survey.vessels])
+    mask, um = cells.evaluable, cells.evaluable.um_per_px
     x, y = (np.floor((points - (mask.x0_um, mask.y0_um)) / um).astype(int) - (left, top)).T
     on = (x >= 0) & (x < pixels.shape[1]) & (y >= 0) & (y < pixels.shape[0])
     corner = np.array([mask.x0_um + left * um, mask.y0_um + top * um])
     outlines = tuple(tuple(ring * um + corner for ring in rings) for rings in _polygons(pixels))
-    place = survey.place(row, column, name=f"hot spot {name}")
+    name, place = what
     return HotSpot(name, place, int(pixels.sum()) * um**2 / 1e6, int(pixels[y[on], x[on]].sum()), outlines)
 
 

@@ -24,6 +24,7 @@ from mvd.report.pens import COARSE_INVOLVED, EQUAL_DENSITY, HOT_FIELD, HOT_SPOT,
 from mvd.report.reading import from_overview
 from mvd.report.sheet import Points, Sheet, View, faded, png, round_length_um, scale_bar
 from mvd.store import map_tiff, write_together
+from mvd.store.geojson import corners
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -166,21 +167,17 @@ def _draw(sheet: Sheet, room: Room, what: _Sheet) -> Iterator[Label]:
             sheet.dot(x, y, MAPPED_DOT)
     for spot in density.hotspots:
         rings = [view.px(ring) for polygon in spot.outlines for ring in _straightened(polygon, view.um_per_px)]
+        rings = rings or [view.px(spot.outlines[0][0])]
         for ring in rings:
             sheet.line(ring, HOT_SPOT, closed=True)
-        rect = spot.place.field.field.rect
-        corners = [
-            (rect.x0_um, rect.y0_um),
-            (rect.x1_um, rect.y0_um),
-            (rect.x1_um, rect.y1_um),
-            (rect.x0_um, rect.y1_um),
-        ]
-        frame = view.px(np.array(corners))
-        sheet.line(frame, HOT_FIELD, closed=True)
-        for ring in (*rings, frame):
+        if spot.place.field is not None:
+            frame = view.px(corners(spot.place.field.field.rect))
+            sheet.line(frame, HOT_FIELD, closed=True)
+            rings.append(frame)
+        for ring in rings:
             room.take_object(ring)
         text = f"{spot.name}: {spot.place.per_mm2:.0f}/mm², p = {spot.place.p:.3f}"
-        yield Label(text, Type(18, INK, halo_px=3), max((*rings, frame), key=_extent_px), needed=True)
+        yield Label(text, Type(18, INK, halo_px=3), max(rings, key=_extent_px), needed=True)
 
 
 def _extent_px(ring: Points) -> float:

@@ -30,14 +30,15 @@ def _hot_spot(specimen: str, spot: HotSpot, calibration: Calibration) -> Feature
     coordinates = [[closed_px(ring, calibration) for ring in polygon] for polygon in spot.outlines]
     place, around = spot.place, spot.place.field
     feature = annotation(f"Hot spot {spot.name}", "Hot spot", {"type": "MultiPolygon", "coordinates": coordinates})
-    measurements = {
+    measurements: dict[str, float] = {
         "Density per mm^2": place.per_mm2,
         "p": place.p,
         "Evaluable area mm^2": spot.area_mm2,
         "Vessels": spot.vessels,
-        "Count in a field round it": around.count,
-        "Density in a field round it per mm^2": around.per_mm2,
     }
+    if around is not None:
+        measurements["Count in a field round it"] = around.count
+        measurements["Density in a field round it per mm^2"] = around.per_mm2
     feature["properties"]["measurements"] = finite(measurements, f"{specimen}, hot spot {spot.name}")
     return feature
 

@@ -8,7 +8,7 @@ from dataclasses import field as declared
 from typing import Annotated
 
 from mvd.counting import Assignment, FieldCount
-from mvd.density import DensityMap
+from mvd.density import DensityMap, HotSpot
 from mvd.measures import FieldMeasures
 from mvd.protocol import Measure
 from mvd.vessels.model import Vessel
@@ -88,10 +88,10 @@ class HotSpotRow:
     """Of the map at x, y."""
     p: float
     """How often a random section has a place as high, anywhere."""
-    field_side_um: TwoDecimals
-    field_evaluable_mm2: float
-    field_count: int
-    field_per_mm2: float
+    field_evaluable_mm2: float | None
+    """The three are empty where nothing of the field is evaluable."""
+    field_count: int | None
+    field_per_mm2: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,22 +163,23 @@ def field_rows(specimen: str, counts: Iterable[FieldCount], measures: Iterable[F
 
 def hot_spot_rows(specimen: str, density: DensityMap | None) -> tuple[HotSpotRow, ...]:
     """Rows of one specimen; none where no hot spots were sought or found."""
-    return tuple(
-        HotSpotRow(
-            specimen=specimen,
-            hot_spot=spot.name,
-            x_um=spot.place.x_um,
-            y_um=spot.place.y_um,
-            area_mm2=spot.area_mm2,
-            vessels=spot.vessels,
-            per_mm2=spot.place.per_mm2,
-            p=spot.place.p,
-            field_side_um=spot.place.field.field.rect.width_um,
-            field_evaluable_mm2=spot.place.field.field.evaluable_mm2,
-            field_count=spot.place.field.count,
-            field_per_mm2=spot.place.field.per_mm2,
-        )
-        for spot in (density.hotspots if density else ())
+    return tuple(_hot_spot_row(specimen, spot) for spot in (density.hotspots if density else ()))
+
+
+def _hot_spot_row(specimen: str, spot: HotSpot) -> HotSpotRow:
+    place, around = spot.place, spot.place.field
+    return HotSpotRow(
+        specimen=specimen,
+        hot_spot=spot.name,
+        x_um=place.x_um,
+        y_um=place.y_um,
+        area_mm2=spot.area_mm2,
+        vessels=spot.vessels,
+        per_mm2=place.per_mm2,
+        p=place.p,
+        field_evaluable_mm2=around.field.evaluable_mm2 if around else None,
+        field_count=around.count if around else None,
+        field_per_mm2=around.per_mm2 if around else None,
     )
 
 

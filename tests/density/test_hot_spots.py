@@ -18,6 +18,7 @@ from mvd.density.kernel import Kernel, kernel_on
 from mvd.fields import field_at
 from mvd.geometry import Raster
 from mvd.protocol import FieldPlan
+from mvd.store import hot_spot_rows
 
 
 def kernel_of(evaluable: Raster, kernel_um: float = 114.0) -> Kernel:
@@ -77,6 +78,30 @@ def test_the_random_sections_are_the_same_for_ever():
     kernel = kernel_of(marrow(640, 480))
     drawn = b"".join(counts.astype(np.uint8).tobytes() for counts in random_sections(kernel, 30, 5, 1))
     assert hashlib.sha256(drawn).hexdigest()[:16] == "85a8dfab7ce08269"
+
+
+def test_a_place_is_judged_by_the_square_root_of_its_own_count_against_the_one_expected():
+    evaluable = with_bone(3000, 2000, 9)
+    kernel = kernel_of(evaluable)
+    counts = kernel.cells.counts(at_random(evaluable, 120, 2))
+    judge = judge_of(kernel, 120)
+    seen = kernel.density(counts) * kernel.support_mm2
+    expected = 120 / kernel.cells.area_mm2 * kernel.support_mm2
+    by_hand = 2 * np.sqrt(seen + 0.375) - 2 * np.sqrt(expected + 0.375)
+    statistic = judge.statistic(counts.astype(np.float32))
+    assert 0.5 < judge.judged.mean() < 1
+    assert statistic[judge.judged] == pytest.approx(by_hand[judge.judged], abs=1e-4)
+    assert (statistic[~judge.judged] < -1e5).all()
+
+
+@pytest.mark.slow
+def test_chance_spreads_the_statistic_alike_at_edges_and_far_from_them():
+    kernel = kernel_of(marrow(2500, 2500))
+    judge = judge_of(kernel, 600)
+    many = np.stack([judge.statistic(counts) for counts in random_sections(kernel, 600, 400, 5)])
+    spread = many.std(axis=0)[judge.judged]
+    assert spread.mean() == pytest.approx(1.0, abs=0.05)
+    assert spread.min() > 0.8 and spread.max() < 1.2
 
 
 @pytest.mark.parametrize(
@@ -193,11 +218,14 @@ def test_a_hot_spot_that_is_a_single_cell_has_an_area_even_where_its_middle_is_b
     statistic = np.full(kernel.cells.share.shape, -1.0)
     statistic[50, 50] = chance.critical() + 1e-3
     statistic[20, 20] = chance.critical() + 1e-9
-    survey = Survey(judge, statistic, statistic, chance, at(points), PROTOCOL.fields)
+    survey = Survey(judge, statistic, statistic, chance, at(points), FieldPlan(side_um=20.0))
     bone, plain = find_hot_spots(survey)
     assert bone.area_mm2 == pytest.approx(16e-6)
     assert [len(rings) for rings in bone.outlines] == [1]
     assert 0 < plain.area_mm2 <= 64e-6
+    assert bone.place.field is None and plain.place.field is not None  # nothing of 20 µm round it is marrow
+    found = DensityMap(None, 114.0, 100, 10.0, None, (bone, plain), SIMULATIONS, None)
+    assert [row.field_count is None for row in hot_spot_rows("s1", found)] == [True, False]
 
 
 @pytest.mark.parametrize(
