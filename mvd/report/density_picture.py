@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 PICTURE, TIFF = "density_map.png", "density_map.tif"
-LONGEST_PX = 2000
+LONGEST_PX, _ENOUGH_PX = 2000, 1000
 _FINEST_UM = 2.0
-"""The map is smooth over a tenth of a millimetre: finer pixels would show no more."""
+"""The map is smooth over a tenth of a millimetre: finer pixels would show no more, but in small sections room for
+marks and words."""
 _DOTS_UM = 5.0
 """µm per pixel up to which vessels are dots; in coarser pictures dots would hide the map."""
 _LEAST_PART_PX, _LEAST_HOLE_PX = 4, 200
@@ -86,7 +87,8 @@ def write_density_map(result: SpecimenResult, folder: Path) -> tuple[Path, ...]:
 def _sheet(result: SpecimenResult, density: DensityMap, raster: Raster) -> _Sheet:
     rect = raster.rect
     shown = rect.expanded(0.03 * max(rect.width_um, rect.height_um))
-    view = View(shown, max(max(shown.width_um, shown.height_um) / LONGEST_PX, _FINEST_UM))
+    longest = max(shown.width_um, shown.height_um)
+    view = View(shown, max(longest / LONGEST_PX, min(_FINEST_UM, longest / _ENOUGH_PX)))
     return _Sheet(result, density, raster, view, contour_levels(density))
 
 

@@ -22,7 +22,7 @@ from mvd.pipeline import SpecimenResult, count_specimen
 from mvd.qupath.features import shown_objects
 from mvd.record import specimen_record
 from mvd.report import write_density_map
-from mvd.report.density_picture import _colours
+from mvd.report.density_picture import _colours, _heat, _sheet
 from mvd.store import HotSpotRow, map_features, map_tiff, read_result, read_table, read_vessels
 from mvd.store.geojson import collection_text
 from mvd.study import run_study
@@ -148,6 +148,18 @@ def test_the_picture_shows_the_densities_the_hot_spot_and_what_is_not_marrow(res
     assert light.any()  # the lightest yellow is there, at the hot spot and in the scale
     again = [path.read_bytes() for path in write_density_map(result, tmp_path)]
     assert again == [picture.read_bytes(), tiff.read_bytes()]
+
+
+def test_every_place_has_the_colour_of_its_density(result):
+    raster = result.density.raster
+    what = _sheet(result, result.density, raster)
+    heat, right = _heat(what), []
+    for row, column in zip(*np.nonzero(np.isfinite(raster.pixels)), strict=True):
+        centre = (np.array([[column, row]]) + 0.5) * raster.um_per_px + np.array([raster.x0_um, raster.y0_um])
+        x, y = np.floor(what.view.px(centre)[0]).astype(int)
+        expected = _colours(np.array([raster.pixels[row, column] / what.top], np.float32))[0]
+        right.append(np.abs(heat[y, x].astype(int) - expected.astype(int)).max() <= 8)
+    assert len(right) > 40 and np.mean(right) > 0.9  # a cell's centre may be no marrow
 
 
 def test_a_specimen_without_a_map_leaves_none_of_an_earlier_run(result, tmp_path):
