@@ -24,7 +24,7 @@ from PIL import Image
 from mvd.density import map_density
 from mvd.density.cells import Cells, cells_of
 from mvd.density.chance import LEVEL, Chance, Judge, by_chance, judge_of, random_sections
-from mvd.density.kernel import kernel_on
+from mvd.density.kernel import KERNEL_UM, kernel_on
 from mvd.geometry import Raster
 from mvd.involved import involved_from_raster
 from mvd.protocol import Protocol
@@ -65,9 +65,9 @@ def share_found(chance: Chance, statistics: list[float]) -> float:
 def false_positives() -> None:
     print("\n| area | vessels/mm² | random sections with a hot spot |\n|---|---|---|")
     for name, evaluable in AREAS.items():
-        cells = cells_of(evaluable)
+        cells = cells_of(evaluable, KERNEL_UM)
         assert cells
-        kernel = kernel_on(cells)
+        kernel = kernel_on(cells, KERNEL_UM)
         for per_mm2 in (6, 25, 60, 150):
             number = round(per_mm2 * cells.area_mm2)
             judge = judge_of(kernel, number)
@@ -121,7 +121,7 @@ def planted(
 
 def rate(cells: Cells, make: Callable[[], Points], sections: int) -> float:
     """Share of the sections in which a hot spot is found."""
-    kernel, known = kernel_on(cells), dict[int, Chance]()
+    kernel, known = kernel_on(cells, KERNEL_UM), dict[int, Chance]()
     found = 0
     for _ in range(sections):
         points = make()
@@ -136,7 +136,7 @@ def rate(cells: Cells, make: Callable[[], Points], sections: int) -> float:
 
 def other_patterns() -> None:
     print("\n| pattern in a core of 2 × 15 mm, 50/mm² | sections with a hot spot |\n|---|---|")
-    cells, rect = cells_of(core(2, 15)), (15000.0, 2000.0)
+    cells, rect = cells_of(core(2, 15), KERNEL_UM), (15000.0, 2000.0)
     assert cells
     rng = np.random.default_rng(5)
     makers: dict[str, Callable[[], Points]] = {
@@ -152,7 +152,7 @@ def other_patterns() -> None:
 
 def power() -> None:
     print("\n| core 2 × 15 mm: planted disc | 25/mm² | 50/mm² | 100/mm² |\n|---|---|---|---|")
-    cells, rect = cells_of(core(2, 15)), (15000.0, 2000.0)
+    cells, rect = cells_of(core(2, 15), KERNEL_UM), (15000.0, 2000.0)
     assert cells
     rng = np.random.default_rng(6)
     for radius in (125, 250):
@@ -168,11 +168,11 @@ def power() -> None:
 def speed() -> None:
     print("\n| evaluable mm² | vessels | norming | 999 random sections |\n|---|---|---|---|")
     for side in (2, 5, 10, 20):
-        cells = cells_of(core(side, side))
+        cells = cells_of(core(side, side), KERNEL_UM)
         assert cells
         number = round(50 * cells.area_mm2)
         start = time.process_time()
-        kernel = kernel_on(cells)
+        kernel = kernel_on(cells, KERNEL_UM)
         normed = time.process_time()
         by_chance(judge_of(kernel, number), number)
         print(f"| {cells.area_mm2:.0f} | {number} | {normed - start:.2f} s | {time.process_time() - normed:.2f} s |")

@@ -1,6 +1,6 @@
 """How dense vessels lie at every place of the involved area, and where they lie denser than chance would have them.
 
-cells      the evaluable area on a grid of 32 µm, and which vessels lie in which cell
+cells      the evaluable area on a grid, and which vessels lie in which cell
 kernel     counts of the cells -> a density at every place, corrected for the edges of the area
 chance     the highest place of sections whose vessels lie anywhere at random
 hotspots   places that exceed that: their outlines, densities, counts

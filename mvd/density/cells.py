@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Raster, Ring
 
-CELL_UM = 32.0
-"""Side of a cell, about: the nearest whole number of the mask's pixels. Under a third of the kernel's standard
-deviation, so that binning widens the kernel by a third of a per cent (32² / 12 to 114²)."""
+CELL_OF_KERNEL = 0.28
+"""Side of a cell in standard deviations of the kernel, to the nearest whole number of the mask's pixels: 32 µm for the
+default. Binning then widens the kernel by a third of a per cent (32² / 12 to 114²)."""
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -71,13 +71,13 @@ class Cells:
         return counts
 
 
-def cells_of(evaluable: Raster) -> Cells | None:
-    """The cells of an evaluable mask; None where nothing is evaluable."""
+def cells_of(evaluable: Raster, kernel_um: float) -> Cells | None:
+    """The cells of an evaluable mask for a kernel; None where nothing is evaluable."""
     mask, um = evaluable.pixels, evaluable.um_per_px
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return None
-    side = max(1, round(CELL_UM / um))
+    side = max(1, round(CELL_OF_KERNEL * kernel_um / um))
     # Pixels are numbered from the slide's corner, so that a cut of the mask has the same cells.
     down, across = round(evaluable.y0_um / um), round(evaluable.x0_um / um)
     top, left = (int(first) // side * side for first in (rows[0] + down, columns[0] + across))

@@ -50,7 +50,7 @@ class Kernel:
         return self.scale * smoothed(self.scale * counts, self.taps) / self.cells.cell_mm2
 
 
-def kernel_on(cells: Cells, kernel_um: float = KERNEL_UM) -> Kernel:
+def kernel_on(cells: Cells, kernel_um: float) -> Kernel:
     """Norm the kernel on an area."""
     sigma = kernel_um / cells.um_per_px
     steps = np.arange(-math.ceil(_REACH * sigma), math.ceil(_REACH * sigma) + 1)

@@ -60,7 +60,8 @@ def map_density(vessels: Sequence[Vessel], evaluable: Raster, protocol: Protocol
         Its `counts.map_kernel_um`, and the fields' side and border rule for the counts round hot spots.
     """
     counted = [vessel for vessel in vessels if vessel.accepted]
-    cells, kernel_um = cells_of(evaluable), protocol.counts.map_kernel_um
+    kernel_um = protocol.counts.map_kernel_um
+    cells = cells_of(evaluable, kernel_um)
     area_mm2 = cells.area_mm2 if cells else 0.0
     if cells is None or area_mm2 < whole_support_mm2(kernel_um):
         reason = (

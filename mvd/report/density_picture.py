@@ -231,8 +231,12 @@ def _finding(density: DensityMap) -> str:
         return f"{density.reason}."
     random = f"{density.simulations} sections with as many vessels at random places"
     if density.hotspots:
-        few = "1 hot spot" if len(density.hotspots) == 1 else f"{len(density.hotspots)} hot spots"
-        return f"{few}, which exceed the highest place, wherever it is, of {100 * (1 - LEVEL):g} % of {random}."
+        few = (
+            "1 hot spot: it exceeds"
+            if len(density.hotspots) == 1
+            else f"{len(density.hotspots)} hot spots: they exceed"
+        )
+        return f"{few} the highest place, wherever that is, of {100 * (1 - LEVEL):g} % of {random}."
     place = density.highest
     return (
         f"No hot spot: no place is denser than chance makes one. The least likely, {place.per_mm2:.0f}/mm², has a p of "

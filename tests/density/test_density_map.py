@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from scattered import PROTOCOL, UM, at, at_random, marrow, with_bone
 
 from mvd.density import DensityMap, contour_levels, contour_lines, map_density
-from mvd.density.cells import CELL_UM, Cells, cells_of
+from mvd.density.cells import Cells, cells_of
 from mvd.density.kernel import KERNEL_UM, kernel_on, whole_support_mm2
 from mvd.geometry import Raster
 from mvd.protocol import CountPlan, Protocol
 from mvd.vessels.model import Reason
 
+SIDE_UM = 12.0  # of the cells of a kernel of 40 µm
 NARROW = PROTOCOL.model_copy(update={"counts": CountPlan(map_kernel_um=40.0)})
 
 
@@ -29,8 +30,8 @@ def pixels(found: DensityMap) -> np.ndarray:
     return found.raster.pixels
 
 
-def cells(evaluable: Raster) -> Cells:
-    found = cells_of(evaluable)
+def cells(evaluable: Raster, kernel_um: float = KERNEL_UM) -> Cells:
+    found = cells_of(evaluable, kernel_um)
     assert found is not None
     return found
 
@@ -47,7 +48,7 @@ def cells(evaluable: Raster) -> Cells:
     kernel=st.floats(30, 114),
 )
 def test_the_mean_of_the_map_is_the_total_density(seed, width, height, number, kernel):
-    area = cells(with_bone(width, height, seed))
+    area = cells(with_bone(width, height, seed), kernel)
     density = kernel_on(area, kernel).density(area.counts(at_random(area.evaluable, number, seed)))
     mean = (density * area.share).sum() / area.share.sum()
     assert mean == pytest.approx(number / area.area_mm2, rel=1e-9, abs=1e-12)
@@ -56,7 +57,7 @@ def test_the_mean_of_the_map_is_the_total_density(seed, width, height, number, k
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), width=st.floats(500, 2500), kernel=st.floats(30, 300))
 def test_an_even_density_is_even_up_to_every_edge(seed, width, kernel):
-    area = cells(with_bone(width, 900, seed))
+    area = cells(with_bone(width, 900, seed), kernel)
     expected = area.share * area.cell_mm2 * 50.0  # of vessels that lie anywhere with the same chance
     density = kernel_on(area, kernel).density(expected)
     assert density[area.share > 0] == pytest.approx(50.0, rel=1e-9)
@@ -77,10 +78,15 @@ def test_far_from_every_edge_the_map_is_the_gaussian_round_each_vessel():
 
 def test_a_place_is_averaged_over_the_kernels_own_area_and_over_less_at_an_edge():
     area = cells(marrow(3200, 3200))
-    support = kernel_on(area).support_mm2
+    support = kernel_on(area, KERNEL_UM).support_mm2
     assert support[50, 50] == pytest.approx(whole_support_mm2(KERNEL_UM), rel=1e-3)
     assert 0.3 < support[50, 0] / support[50, 50] < 0.6
     assert 0.1 < support[0, 0] / support[50, 50] < 0.3
+
+
+@pytest.mark.parametrize(("kernel_um", "side_um"), [(114.0, 32.0), (40.0, 12.0), (30.0, 8.0), (500.0, 140.0)])
+def test_the_cells_are_small_to_the_kernel(kernel_um, side_um):
+    assert cells(marrow(3000, 2500), kernel_um).um_per_px == side_um
 
 
 # Tied to nothing else
@@ -89,7 +95,7 @@ def test_a_place_is_averaged_over_the_kernels_own_area_and_over_less_at_an_edge(
 @settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), left=st.integers(0, 40), top=st.integers(0, 40))
 def test_what_of_the_slide_the_mask_covers_changes_nothing(seed, left, top):
-    evaluable = with_bone(1400, 1200, seed)
+    evaluable = with_bone(800, 600, seed)
     points = at_random(evaluable, 40, seed)
     wide = np.zeros((evaluable.pixels.shape[0] + top, evaluable.pixels.shape[1] + left), bool)
     wide[top:, left:] = evaluable.pixels
@@ -106,9 +112,9 @@ def test_what_of_the_slide_the_mask_covers_changes_nothing(seed, left, top):
 @settings(max_examples=10)
 @given(seed=st.integers(0, 10**6))
 def test_the_map_of_a_mirrored_section_is_the_mirrored_map(seed):
-    evaluable = with_bone(40 * CELL_UM, 30 * CELL_UM, seed)
+    evaluable = with_bone(40 * SIDE_UM, 30 * SIDE_UM, seed)
     points = at_random(evaluable, 60, seed)
-    mirrored = points * (-1, 1) + (40 * CELL_UM, 0)
+    mirrored = points * (-1, 1) + (40 * SIDE_UM, 0)
     other = mapped(evaluable.with_pixels(evaluable.pixels[:, ::-1]), mirrored, NARROW)
     found = pixels(mapped(evaluable, points, NARROW))
     assert np.allclose(pixels(other)[:, ::-1], found, rtol=1e-9, equal_nan=True)

@@ -22,7 +22,7 @@ from mvd.store import hot_spot_rows
 
 
 def kernel_of(evaluable: Raster, kernel_um: float = 114.0) -> Kernel:
-    cells = cells_of(evaluable)
+    cells = cells_of(evaluable, kernel_um)
     assert cells is not None
     return kernel_on(cells, kernel_um)
 
