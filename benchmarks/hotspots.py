@@ -24,7 +24,7 @@ from PIL import Image
 from mvd.density import map_density
 from mvd.density.cells import Cells, cells_of
 from mvd.density.chance import LEVEL, Chance, Judge, by_chance, judge_of, random_sections
-from mvd.density.kernel import KERNEL_UM, kernel_on
+from mvd.density.kernel import kernel_on
 from mvd.geometry import Raster
 from mvd.involved import involved_from_raster
 from mvd.protocol import Protocol
@@ -32,6 +32,7 @@ from mvd.report import write_density_map
 from mvd.vessels import Vessel
 
 SECTIONS = 2000
+KERNEL_UM = Protocol().counts.map_kernel_um
 UM = 4.0
 Points = NDArray[np.float64]
 

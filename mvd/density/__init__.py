@@ -9,11 +9,9 @@ mapped     all of it for one specimen
 
 from mvd.density.chance import LEVEL, SIMULATIONS
 from mvd.density.hotspots import HotSpot, Place
-from mvd.density.kernel import KERNEL_UM
 from mvd.density.mapped import DensityMap, contour_levels, contour_lines, map_density
 
 __all__ = [
-    "KERNEL_UM",
     "LEVEL",
     "SIMULATIONS",
     "DensityMap",

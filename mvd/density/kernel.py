@@ -6,6 +6,10 @@ total but too low a density at the edge (69 % of it along a straight one). Both 
 with the one a > 0 for which K(x, ·) has the mass 1 inside the area for every x of it: a symmetric kernel that is
 normed from either side (Sinkhorn R, Knopp P. Pac J Math 1967;21:343). Inside, a is 1; along a straight edge a² is
 about 1 / (the part of k inside).
+
+The protocol's 114 µm: Kather JN and others (Oncotarget 2015;6:19163) compare the density of vessels with that of random
+points under a Gaussian kernel; the programs that they published (AngiogenicZone, getConstants.m) take a bandwidth of
+190 pixels, with the note "optimal bandwidth = 114/0.6 (ref.: our Oncotarget paper)".
 """
 
 from __future__ import annotations
@@ -18,11 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.density.cells import Cells, Floats
-
-KERNEL_UM = 114.0
-"""Standard deviation of the kernel. Kather JN and others (Oncotarget 2015;6:19163) compare the density of vessels with
-that of random points under a Gaussian kernel; the programs that they published (AngiogenicZone, getConstants.m) take a
-bandwidth of 190 pixels, with the note "optimal bandwidth = 114/0.6 (ref.: our Oncotarget paper)"."""
 
 _REACH = 4.0
 """Standard deviations after which the kernel is cut; 0.03 % of it lies beyond."""

@@ -12,6 +12,7 @@ from mvd.vessels.model import Reason, Vessel
 
 UM = 4.0
 PROTOCOL = Protocol()
+KERNEL_UM = PROTOCOL.counts.map_kernel_um
 
 
 def marrow(width_um: float, height_um: float, *, x0_um: float = 0.0, y0_um: float = 0.0) -> Raster:

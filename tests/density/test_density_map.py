@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scattered import PROTOCOL, UM, at, at_random, marrow, with_bone
+from scattered import KERNEL_UM, PROTOCOL, UM, at, at_random, marrow, with_bone
 
 from mvd.density import DensityMap, contour_levels, contour_lines, map_density
 from mvd.density.cells import Cells, cells_of
-from mvd.density.kernel import KERNEL_UM, kernel_on, whole_support_mm2
+from mvd.density.kernel import kernel_on, whole_support_mm2
 from mvd.geometry import Raster
 from mvd.protocol import CountPlan, Protocol
 from mvd.vessels.model import Reason
@@ -92,6 +92,7 @@ def test_the_cells_are_small_to_the_kernel(kernel_um, side_um):
 # Tied to nothing else
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), left=st.integers(0, 40), top=st.integers(0, 40))
 def test_what_of_the_slide_the_mask_covers_changes_nothing(seed, left, top):
@@ -109,6 +110,7 @@ def test_what_of_the_slide_the_mask_covers_changes_nothing(seed, left, top):
     assert one.highest.p == other.highest.p
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(seed=st.integers(0, 10**6))
 def test_the_map_of_a_mirrored_section_is_the_mirrored_map(seed):
