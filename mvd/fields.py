@@ -196,6 +196,13 @@ def densest_field(evaluable: Raster, plan: FieldPlan, *, points: Ring) -> CountF
     return fields[0] if fields else None
 
 
+def field_at(evaluable: Raster, x_um: float, y_um: float, *, side_um: float, name: str) -> CountField:
+    """The field round a place, wherever that is, with what of it is evaluable."""
+    rect = Rect.square(_snapped(x_um - side_um / 2), _snapped(y_um - side_um / 2), side_um)
+    table = _area_table(evaluable.crop(rect.expanded(2 * evaluable.um_per_px)))
+    return CountField(name, rect, _evaluable_mm2(table.fraction(rect), side_um) if table else 0.0)
+
+
 def _named(table: _AreaTable, plan: FieldPlan, rects: Iterable[Rect]) -> tuple[CountField, ...]:
     return tuple(
         CountField(str(number), rect, _evaluable_mm2(table.fraction(rect), plan.side_um))

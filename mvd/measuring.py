@@ -25,6 +25,7 @@ from mvd.slide import inspect_slide, open_slide
 from mvd.store import SpecimenRow, read_result, write_result
 from mvd.store.checksums import Checksums, Known, fingerprint
 from mvd.store.lock import still_held
+from mvd.store.study_tables import keep_rows
 from mvd.version import program_version
 from mvd.vessels import ScoreModel
 
@@ -120,8 +121,10 @@ def store(record: Record, plan: Plan) -> None:
         raise StoreError(f"the run that measured {record.row.specimen} has ended; its result is not stored")
     name = record.row.specimen
     write_result(plan.results, name, payload=record.payload, geojson=record.geojson)
+    keep_rows(plan.results, name)  # here, where a worker does it: the run would, one specimen after the other
     kept = {plan.results / picture for picture in record.payload.get("pictures", ())}
-    for picture in {*(plan.results / name).glob("*.png"), plan.results / f"{name}.overview.png"} - kept:
+    own = plan.results / name
+    for picture in {*own.glob("*.png"), *own.glob("*.tif"), plan.results / f"{name}.overview.png"} - kept:
         with contextlib.suppress(OSError):
             picture.unlink(missing_ok=True)
 

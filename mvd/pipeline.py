@@ -12,6 +12,7 @@ import numpy as np
 
 from mvd.blocks import Progress, Share, grid, vessels_on_slide
 from mvd.counting import Assignment, SpecimenCount, assign, count, hotspot_density
+from mvd.density import DensityMap, map_density
 from mvd.errors import FieldError, InvolvedAreaError, MvdError
 from mvd.fields import Placement, place_fields
 from mvd.geometry import Calibration, Raster, Rect, Ring
@@ -68,6 +69,8 @@ class SpecimenResult:
     measures: SpecimenMeasures | None
     """None with `counts`."""
     hotspot_per_mm2: float | None
+    density: DensityMap | None
+    """With `hotspot_per_mm2` None where the protocol does not ask for the whole involved area."""
     warnings: tuple[str, ...]
     score: ScoreModel | None = None
     """The learned score that had a word in it."""
@@ -145,6 +148,7 @@ def count_specimen(
         vessels = with_size_classes(as_stored(vessels, slide.calibration), protocol.rule)
         fields, plan = placement.fields, protocol.fields
         counts = count(vessels, fields, border=plan.border, confidence=protocol.counts.confidence) if fields else None
+        whole = _whole_area(protocol)
         return SpecimenResult(
             specimen=specimen,
             slide_sha256=slide.sha256(),
@@ -158,7 +162,8 @@ def count_specimen(
             assignments=assign(vessels, fields, plan.border),
             counts=counts,
             measures=measure_fields(vessels, counts, evaluable, protocol) if counts else None,
-            hotspot_per_mm2=hotspot_density(vessels, evaluable, plan) if _whole_area(protocol) else None,
+            hotspot_per_mm2=hotspot_density(vessels, evaluable, plan) if whole else None,
+            density=map_density(vessels, evaluable, protocol) if whole else None,
             warnings=survey.warnings,
             score=score,
         )

@@ -175,8 +175,15 @@ class CountPlan(_Section):
     )
     hotspot_density: bool = Field(
         True,
-        description="also search the whole involved area for the densest field (slower on whole slides; the sampled "
-        "fields stay the same)",
+        description="also search the whole involved area: the densest field, a map of the density, and hot spots "
+        "(slower on whole slides; the sampled fields stay the same)",
+    )
+    map_kernel_um: float = Field(
+        114.0,
+        ge=30,
+        le=1000,
+        description="standard deviation of the Gaussian kernel of the density map and its hot spots (114 µm: Kather "
+        "2015)",
     )
 
 

@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mvd.density import LEVEL, DensityMap, Place
 from mvd.measures import SpecimenMeasures
 from mvd.pipeline import Found, SpecimenResult
 from mvd.protocol import NOT_MEASURING, Protocol
-from mvd.store import SpecimenRow, field_rows, specimen_geojson, tables_entry
+from mvd.store import SpecimenRow, field_rows, hot_spot_rows, map_features, specimen_geojson, tables_entry
 from mvd.survey import Survey
 from mvd.tissue import area_mm2
 from mvd.version import program_version
@@ -57,7 +60,11 @@ def specimen_record(
     payload = {
         **_made(),
         "inputs": dict(inputs),
-        "tables": tables_entry(row, field_rows(specimen.specimen, rows, measures)),
+        "tables": tables_entry(
+            row,
+            field_rows(specimen.specimen, rows, measures),
+            hotspots=hot_spot_rows(specimen.specimen, result.density),
+        ),
         **_measured(result, protocol, image=specimen.image.name),
         "involved": {
             "source": result.involved.source,
@@ -75,6 +82,7 @@ def specimen_record(
         },
         "mvd": _mvd(result),
         "hotspot_per_mm2": result.hotspot_per_mm2,
+        "density": _density(result.density),
         "measures": _measures(result.measures),
         "vessels": _tally(result.vessels),
         "warnings": list(result.warnings),
@@ -89,6 +97,7 @@ def specimen_record(
         measures=measures,
         involved=result.involved.outlines(),
         involved_source=result.involved.source,
+        more=map_features(specimen.specimen, result.density, result.calibration),
     )
     return Record(row, payload, geojson)
 
@@ -224,6 +233,40 @@ def _mvd(result: SpecimenResult) -> dict[str, Any] | None:
         "ci_low_per_mm2": counts.ci_low_per_mm2,
         "ci_high_per_mm2": counts.ci_high_per_mm2,
         "dispersion": counts.dispersion,
+    }
+
+
+def _density(density: DensityMap | None) -> dict[str, Any] | None:
+    """The map in numbers; its hot spots are in "tables", its outlines in the GeoJSON file."""
+    if density is None:
+        return None
+    raster = density.raster
+    return {
+        "kernel_um": density.kernel_um,
+        "um_per_px": raster.um_per_px if raster else None,
+        "area_mm2": density.area_mm2,
+        "vessels": density.vessels,
+        "mean_per_mm2": density.mean_per_mm2,
+        "lowest_per_mm2": float(np.nanmin(raster.pixels)) if raster else None,
+        "highest_per_mm2": float(np.nanmax(raster.pixels)) if raster else None,
+        "random_sections": density.simulations,
+        "level": LEVEL,
+        "least_likely_place": _place(density.highest) if density.highest else None,
+        "hot_spots": len(density.hotspots) if density.simulations else None,
+        "reason": density.reason,
+    }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    around = place.field
+    return {
+        "x_um": place.x_um,
+        "y_um": place.y_um,
+        "per_mm2": place.per_mm2,
+        "p": place.p,
+        "field_count": around.count if around else None,
+        "field_evaluable_mm2": around.field.evaluable_mm2 if around else None,
+        "field_per_mm2": around.per_mm2 if around else None,
     }
 
 

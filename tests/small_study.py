@@ -87,11 +87,11 @@ def copy_of(study: Path, folder: Path) -> Path:
     return Path(shutil.copytree(study, folder / "study"))
 
 
-OF_THE_RUN = {".lock", ".checksums.json", "run.log", "times.csv"}
-"""Files of a results folder that tell of runs. All others are results, the same bytes whenever they are made."""
+OF_THE_RUN = {".lock", ".checksums.json", ".rows", "run.log", "times.csv"}
+"""What in a results folder tells of runs, or is kept for the next. All else is results: always the same bytes."""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file under a folder but those that tell of runs."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in OF_THE_RUN)
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and OF_THE_RUN.isdisjoint(path.parts))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -81,6 +81,7 @@ def test_a_run_leaves_results_tables_and_pictures(measured_study: Path) -> None:
         "specimens.csv",
         "fields.csv",
         "vessels.csv",
+        "hotspots.csv",
         *(f"{name}.{ending}" for name in ("p1_pre", "p1_post") for ending in ("json", "geojson", "overview.png")),
         *(f"{name}/field_{number}.png" for name in ("p1_pre", "p1_post") for number in (1, 2, 3)),
     }

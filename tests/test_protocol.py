@@ -33,7 +33,7 @@ OTHER = Protocol(
     ),
     fields=FieldPlan(placement="hotspot", number=3, side_um=333.3, border="centre", seed=2**32 - 1),
     involved=InvolvedPlan(default="suggest"),
-    counts=CountPlan(confidence=0.9, measure="area", hotspot_density=False),
+    counts=CountPlan(confidence=0.9, measure="area", hotspot_density=False, map_kernel_um=80.5),
     review=ReviewPlan(blinded=True, first_read="unaided", repeat_share=0.25, order_seed=3),
     compare=ComparisonPlan(counts="mean:anna,bert", post="latest", zeros="pratt", pairwise="all", confidence=0.9),
 )
@@ -143,7 +143,7 @@ def test_no_sentence_is_the_validators_own() -> None:
     with pytest.raises(ProtocolError) as caught:
         Protocol.from_toml(wrong)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 23
+    assert len(lines) == 24
     assert all("; expected " in line and "Input" not in line for line in lines)
 
 
@@ -170,7 +170,7 @@ def test_whose_counts_are_compared_is_one_choice(counts: str, kept: str, observe
 
 
 def test_the_digest_of_the_default_choices_changes_only_on_purpose() -> None:
-    assert Protocol().digest == "4c1883e19c9f0aa6"
+    assert Protocol().digest == "2ae8d6e2d58f3689"
 
 
 def test_what_changes_no_measurement_does_not_change_the_digest() -> None:

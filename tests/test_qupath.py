@@ -594,6 +594,7 @@ def test_what_becomes_no_correction_is_said(study: Path) -> None:
         shape = shapely.box(20, 20, 60, 60)
         root["features"] += [drawn(shape, "cell"), drawn(shape, "cell"), drawn(shape, "annotation", "Artefact")]
         root["features"] += [drawn(shape, "annotation", "Ignore*"), drawn(shape, "annotation", "Field", "mine")]
+        root["features"] += [drawn(shape, "annotation", name, "of the map") for name in ("Hot spot", "Density")]
         root["features"] = [f for f in root["features"] if f["properties"].get("name") != "Field 3"]
 
     outcome = mvd("import", study, edited(exported(study), others), "--observer", "anna")

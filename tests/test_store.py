@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_study import contents
 from stored_example import CALIBRATION, COUNTS, FOUR, MEASURES, PLACES, ROW, geojson
 
+import mvd.store.study_tables
 from mvd.errors import StoreError
 from mvd.store import (
     FieldRow,
@@ -31,6 +33,7 @@ from mvd.store import (
     write_together,
     write_whole,
 )
+from mvd.store.study_tables import KEPT_FOLDER, keep_rows
 
 
 def left_over(folder: Path) -> list[str]:
@@ -281,6 +284,41 @@ def test_study_tables_hold_every_finished_specimen_in_the_order_given(tmp_path: 
     assert rows[1] == failed
     assert len(read_table(FieldRow, tmp_path / "fields.csv") or ()) == 2
     assert len(read_table(VesselRow, tmp_path / "vessels.csv") or ()) == 4
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = contents(tmp_path)
     write_study_tables(tmp_path, ["s1", "s0"])
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert contents(tmp_path) == before
+
+
+def test_rows_of_vessels_are_kept_and_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_result(tmp_path, "s1", payload=payload(), geojson=geojson())
+    keep_rows(tmp_path, "s1")
+    read: list[str] = []
+    again = mvd.store.study_tables.read_vessel_rows
+    monkeypatch.setattr(
+        "mvd.store.study_tables.read_vessel_rows",
+        lambda folder, name, result: read.append(name) or again(folder, name, result),
+    )
+    write_study_tables(tmp_path, ["s1"])
+    table = (tmp_path / "vessels.csv").read_bytes()
+    assert read == []
+    kept = tmp_path / KEPT_FOLDER / "s1.csv"
+    whole = kept.read_text(encoding="utf-8")
+    for spoilt in (whole.replace("v00001", "v00009"), whole[: len(whole) // 2], "", "\xff"):
+        kept.write_text(spoilt, encoding="latin-1")
+        write_study_tables(tmp_path, ["s1"])
+        assert (tmp_path / "vessels.csv").read_bytes() == table
+    assert read == ["s1"] * 4
+    write_result(tmp_path, "s1", payload=payload(), geojson=geojson().replace("v00001", "v00007"))
+    write_study_tables(tmp_path, ["s1"])
+    assert b"v00007" in (tmp_path / "vessels.csv").read_bytes()
+
+
+def test_what_was_kept_hides_no_damage(tmp_path: Path) -> None:
+    write_result(tmp_path, "s1", payload=payload(), geojson=geojson())
+    write_study_tables(tmp_path, ["s1"])
+    (tmp_path / "s1.geojson").write_text(geojson() + " ", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"s1\.geojson is not the one that s1\.json belongs to"):
+        write_study_tables(tmp_path, ["s1"])
+    (tmp_path / "s1.geojson").unlink()
+    with pytest.raises(StoreError, match=r"s1\.geojson is missing"):
+        write_study_tables(tmp_path, ["s1"])

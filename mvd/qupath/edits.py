@@ -30,6 +30,8 @@ REJECTED_CLASS = "rejected"
 DELETED = Reason.UNLIKE_VESSEL
 """Why an object does not count that an observer took away without saying why."""
 
+_OF_THE_MAP = frozenset({"hot spot", "density"})
+"""Classes of what the density map drew; it is shown, and nothing to edit."""
 _INSIDE = 0.5
 """An object that lies in another by more than this share of its own area is a part of it."""
 _REASONS = {reason.value: reason for reason in Reason}
@@ -216,7 +218,7 @@ def _sorted(desk: _Desk, others: Sequence[Shown]) -> tuple[list[Ring], tuple[Sho
             areas.append(shown)
         elif is_field(shown):
             desk.notes.append(f"'{shown.name or 'a field'}' was drawn as a field; fields are placed by the program")
-        elif not name.startswith(EXCLUDED_CLASSES):
+        elif name not in _OF_THE_MAP and not name.startswith(EXCLUDED_CLASSES):
             unused[f"{shown.kind} {f'of class {shown.classification}' if name else 'without a class'}"] += 1
     desk.notes += [f"left aside: {number} × {what}" for what, number in sorted(unused.items())]
     return vessels, tuple(areas)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mvd.counting import Assignment, SpecimenCount
 from mvd.fields import CountField
-from mvd.geometry import Calibration, Pixels, Raster, Rect, Ring
+from mvd.geometry import Calibration, Pixels, Rect, Ring
 from mvd.pipeline import Found, SpecimenResult
 from mvd.record import image_stem
 from mvd.report.caption import Caption, Key, draw_samples, laid_out, page_with, write_texts
@@ -36,7 +35,7 @@ from mvd.report.pens import (
     OTHER_DOT,
     REJECTED,
 )
-from mvd.report.reading import opened
+from mvd.report.reading import from_overview, opened
 from mvd.report.sheet import Dot, Pen, Points, Sheet, View, hatched, png, round_length_um, scale_bar
 from mvd.store import write_whole
 from mvd.survey import Survey
@@ -223,22 +222,10 @@ def _around(rects: Sequence[Rect]) -> Rect:
 def _stain(section: _Section, view: View) -> Pixels:
     overview = section.survey.overview
     if view.um_per_px >= overview.um_per_px:
-        return _shrunk(overview, view)
+        return from_overview(overview, view)
     with opened(section.image, section.calibration) as slide:
         pixels: Pixels = slide.read(view.rect, view.um_per_px).pixels
     return pixels
-
-
-def _shrunk(overview: Raster, view: View) -> Pixels:
-    """The picture from the survey's overview; white off the slide."""
-    um, rect = overview.um_per_px, view.rect
-    left, top = round((rect.x0_um - overview.x0_um) / um), round((rect.y0_um - overview.y0_um) / um)
-    part = np.full((max(1, round(rect.height_um / um)), max(1, round(rect.width_um / um)), 3), 255, np.uint8)
-    known = overview.pixels[max(top, 0) : top + part.shape[0], max(left, 0) : left + part.shape[1]]
-    rows, columns = known.shape[:2]
-    part[max(-top, 0) : max(-top, 0) + rows, max(-left, 0) : max(-left, 0) + columns] = known
-    size = (max(1, round(rect.width_um / view.um_per_px)), max(1, round(rect.height_um / view.um_per_px)))
-    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _corners(rect: Rect) -> Ring:

@@ -25,3 +25,9 @@ BONE = (40, 40, 110)
 FOLD = (240, 110, 0)
 """Seen on the dark of a fold, too."""
 BLUR = (0, 120, 90)
+
+HOT_SPOT = Pen((255, 255, 255), 2.5, rim=(10, 10, 14))
+HOT_FIELD = Pen((255, 255, 255), 1.5, dash_px=(6, 4), rim=(10, 10, 14))
+EQUAL_DENSITY = Pen((196, 196, 204), 1.0)
+MAPPED_DOT = Dot((255, 255, 255), 0.9, rim=(10, 10, 14))
+"""Black on white: the map has every lightness and the colours."""

@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mvd.errors import StoreError
@@ -44,11 +44,13 @@ def write_private(path: Path, data: bytes) -> None:
     write_together({path: data}, mode=0o600)
 
 
-def write_together(contents: Mapping[Path, bytes], *, mode: int = 0o666) -> None:
+def write_together(contents: Mapping[Path, bytes | Iterable[bytes]], *, mode: int = 0o666) -> None:
     """Write files that belong together: all are on the disk under temporary names before the first takes its place.
 
     Parameters
     ----------
+    contents
+        A file too large for memory comes in pieces.
     mode
         Permissions of new files, less what the user's umask takes away.
     """
@@ -58,7 +60,7 @@ def write_together(contents: Mapping[Path, bytes], *, mode: int = 0o666) -> None
         for target, data in contents.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             staged[target] = target.parent / f".{secrets.token_hex(8)}.tmp"
-            _write(staged[target], data, mode)
+            _write(staged[target], [data] if isinstance(data, bytes) else data, mode)
         for target, temporary in staged.items():
             os.replace(temporary, target)  # noqa: PTH105  (named as what it is: the atomic step)
         for folder in {target.parent for target in staged}:
@@ -104,13 +106,14 @@ def read_whole(path: Path) -> str | None:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}; check the file and its folder") from error
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def _write(path: Path, pieces: Iterable[bytes], mode: int) -> None:
     # O_EXCL: never through a link that somebody else put there.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
+        for data in pieces:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
         os.fsync(handle)
     finally:
         os.close(handle)

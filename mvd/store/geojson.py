@@ -50,6 +50,8 @@ _COLOURS = {
     "Rejected": [120, 120, 120],
     "Field": [0, 90, 200],
     "Involved": [230, 160, 0],
+    "Hot spot": [213, 0, 120],
+    "Density": [120, 80, 200],
 }
 _INSIDE = "inside"
 
@@ -66,6 +68,7 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
     measures: Sequence[FieldMeasures] = (),
     involved: Sequence[Sequence[Ring]] = (),
     involved_source: str = "annotation",
+    more: Iterable[Feature] = (),
 ) -> str:
     """The file's text: involved area and fields as locked annotations, vessels as detections, one feature a line.
 
@@ -79,6 +82,8 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
         Each polygon's rings in µm, the outer boundary and then its holes.
     involved_source
         Where the involved area comes from; in its name, so that the whole marrow is not taken for a drawn area.
+    more
+        Annotations of the density map.
 
     Raises
     ------
@@ -94,6 +99,7 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
         features.append(identified(specimen, "involved", area))
     for row, beside in zip(fields, measures, strict=True):
         features.append(identified(specimen, f"field {row.field.name}", _field(row, beside, calibration)))
+    features += more
     for vessel in vessels:
         feature = vessel_feature(specimen, vessel, calibration, assignments.get(vessel.name))
         features.append(identified(specimen, f"vessel {vessel.name}", feature))
@@ -157,8 +163,13 @@ def _to_um(ring: Ring, calibration: Calibration) -> Ring:
     return ring * _scale(calibration)
 
 
+def open_px(line: Ring, calibration: Calibration) -> list[Any]:
+    points: list[Any] = _to_px(line, calibration).tolist()
+    return points
+
+
 def closed_px(ring: Ring, calibration: Calibration) -> list[Any]:
-    points: list[Any] = _to_px(ring, calibration).tolist()
+    points = open_px(ring, calibration)
     return [*points, points[0]]
 
 

@@ -1,7 +1,7 @@
-"""One specimen's result on disk, and the study tables made from all of them.
+"""One specimen's result on disk.
 
 `<specimen>.json` holds everything about one specimen but its vessels, which are in `<specimen>.geojson`; the first
-names the second's checksum. The study tables hold nothing of their own and can be made again from these at any time.
+names the second's checksum.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -20,13 +20,13 @@ from mvd.errors import CalibrationError, StoreError
 from mvd.geometry import Calibration
 from mvd.store.atomic import read_whole, write_together
 from mvd.store.geojson import read_assigned
-from mvd.store.rows import FieldRow, SpecimenRow, VesselRow, vessel_rows
-from mvd.store.tables import Row, read_table, table_text
+from mvd.store.rows import FieldRow, HotSpotRow, SpecimenRow, VesselRow, vessel_rows
+from mvd.store.tables import Row, read_table
 
 SCHEMA = 1
 """Of the JSON files; raised whenever a reader of the old ones would go wrong."""
 
-TABLES = ("specimens.csv", "fields.csv", "vessels.csv")
+TABLES = ("specimens.csv", "fields.csv", "vessels.csv", "hotspots.csv")
 _HEADER_KEYS = ("schema", "specimen", "geojson_sha256")
 
 
@@ -37,11 +37,18 @@ class SpecimenTables:
     specimen: SpecimenRow
     fields: tuple[FieldRow, ...] = ()
     vessels: tuple[VesselRow, ...] = ()
+    hotspots: tuple[HotSpotRow, ...] = ()
 
 
-def tables_entry(specimen: SpecimenRow, fields: Iterable[FieldRow]) -> dict[str, Any]:
+def tables_entry(
+    specimen: SpecimenRow, fields: Iterable[FieldRow], *, hotspots: Iterable[HotSpotRow] = ()
+) -> dict[str, Any]:
     """The entry "tables" of a result, from which `read_tables` makes the rows again."""
-    return {"specimen": asdict(specimen), "fields": [asdict(row) for row in fields]}
+    return {
+        "specimen": asdict(specimen),
+        "fields": [asdict(row) for row in fields],
+        "hotspots": [asdict(row) for row in hotspots],
+    }
 
 
 def write_result(folder: Path, specimen: str, *, payload: Mapping[str, Any], geojson: str | None = None) -> None:
@@ -115,29 +122,68 @@ def read_tables(folder: Path, specimen: str) -> SpecimenTables | None:
     result = read_result(folder, specimen)
     if result is None:
         return None
+    tables = rows_without_vessels(folder, specimen, result)
+    if result["geojson_sha256"] is None:
+        return tables
+    return replace(tables, vessels=read_vessel_rows(folder, specimen, result))
+
+
+def rows_without_vessels(folder: Path, specimen: str, result: Mapping[str, Any]) -> SpecimenTables:
+    """The rows that stand in a result itself.
+
+    Raises
+    ------
+    StoreError
+        They are damaged.
+    """
     path = _file(folder, specimen, ".json")
     try:
         row = _row(SpecimenRow, result["tables"]["specimen"])
         field_rows = tuple(_row(FieldRow, entry) for entry in result["tables"]["fields"])
+        hot_spots = tuple(_row(HotSpotRow, entry) for entry in result["tables"].get("hotspots", ()))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path} has no usable tables ({error!r}); delete it and run again") from error
-    if result["geojson_sha256"] is None:
-        return SpecimenTables(row, field_rows)
-    return SpecimenTables(row, field_rows, _vessel_rows(folder, specimen, result))
+    return SpecimenTables(row, field_rows, hotspots=hot_spots)
 
 
-def write_study_tables(folder: Path, specimens: Iterable[str]) -> None:
-    """Write specimens.csv, fields.csv and vessels.csv from the results there are, in the order given.
+def geojson_of(folder: Path, specimen: str, result: Mapping[str, Any]) -> str:
+    """The text of the GeoJSON file that belongs to a result.
 
-    Every result is read again, which takes about 0.3 s for each 1000 vessels: once, at the end, in a large study.
+    Raises
+    ------
+    StoreError
+        It is not there, or another one is.
     """
-    found = [tables for name in specimens if (tables := read_tables(folder, name)) is not None]
-    texts = (
-        table_text(SpecimenRow, (tables.specimen for tables in found)),
-        table_text(FieldRow, (row for tables in found for row in tables.fields)),
-        table_text(VesselRow, (row for tables in found for row in tables.vessels)),
-    )
-    write_together({folder / name: text.encode() for name, text in zip(TABLES, texts, strict=True)})
+    path = _file(folder, specimen, ".geojson")
+    text = read_whole(path)
+    if text is None:
+        raise StoreError(f"{path} is missing, but {specimen}.json belongs to it; analyse the specimen again")
+    if hashlib.sha256(text.encode()).hexdigest() != result["geojson_sha256"]:
+        raise StoreError(
+            f"{path} is not the one that {specimen}.json belongs to; if it was edited in QuPath, save that elsewhere, "
+            "and analyse the specimen again"
+        )
+    return text
+
+
+def read_vessel_rows(folder: Path, specimen: str, result: Mapping[str, Any]) -> tuple[VesselRow, ...]:
+    """The rows of the vessels of a result that has a GeoJSON file.
+
+    Raises
+    ------
+    StoreError
+        It is not the file that belongs to the result, or damaged.
+    """
+    text = geojson_of(folder, specimen, result)
+    try:
+        entry = result["calibration"]
+        calibration = Calibration(entry["um_per_px_x"], entry["um_per_px_y"], entry["source"], entry["detail"])
+    except (KeyError, TypeError, CalibrationError) as error:
+        raise StoreError(
+            f"{specimen}.json has no usable calibration ({error!r}); analyse the specimen again"
+        ) from error
+    vessels, assignments = read_assigned(text, calibration, where=str(_file(folder, specimen, ".geojson")))
+    return vessel_rows(specimen, vessels, assignments=assignments)
 
 
 def refuse_foreign(folder: Path, name: str) -> None:
@@ -153,27 +199,6 @@ def _file(folder: Path, specimen: str, ending: str) -> Path:
     if not specimen or specimen.startswith(".") or any(character in specimen for character in "/\\:\0"):
         raise StoreError(f"'{specimen}' cannot be the name of a result file; rename the specimen")
     return folder / f"{specimen}{ending}"
-
-
-def _vessel_rows(folder: Path, specimen: str, result: Mapping[str, Any]) -> tuple[VesselRow, ...]:
-    path = _file(folder, specimen, ".geojson")
-    text = read_whole(path)
-    if text is None:
-        raise StoreError(f"{path} is missing, but {specimen}.json belongs to it; analyse the specimen again")
-    if hashlib.sha256(text.encode()).hexdigest() != result["geojson_sha256"]:
-        raise StoreError(
-            f"{path} is not the one that {specimen}.json belongs to; if it was edited in QuPath, save that elsewhere, "
-            "and analyse the specimen again"
-        )
-    try:
-        entry = result["calibration"]
-        calibration = Calibration(entry["um_per_px_x"], entry["um_per_px_y"], entry["source"], entry["detail"])
-    except (KeyError, TypeError, CalibrationError) as error:
-        raise StoreError(
-            f"{specimen}.json has no usable calibration ({error!r}); analyse the specimen again"
-        ) from error
-    vessels, assignments = read_assigned(text, calibration, where=str(path))
-    return vessel_rows(specimen, vessels, assignments=assignments)
 
 
 def _row(row_type: type[Row], entry: Mapping[str, Any]) -> Row:

@@ -8,6 +8,7 @@ from dataclasses import field as declared
 from typing import Annotated
 
 from mvd.counting import Assignment, FieldCount
+from mvd.density import DensityMap, HotSpot
 from mvd.measures import FieldMeasures
 from mvd.protocol import Measure
 from mvd.vessels.model import Vessel
@@ -69,6 +70,28 @@ class FieldRow:
     chalkley: int | None
     by_size: dict[str, int] = declared(default_factory=dict)
     """A column `count_<size class>` each."""
+
+
+@dataclass(frozen=True, slots=True)
+class HotSpotRow:
+    """hotspots.csv. x, y is the place that exceeds chance most; the field is one round it."""
+
+    specimen: str
+    hot_spot: str
+    x_um: TwoDecimals
+    y_um: TwoDecimals
+    area_mm2: float
+    """Evaluable."""
+    vessels: int
+    """Whose reference points lie in the hot spot."""
+    per_mm2: float
+    """Of the map at x, y."""
+    p: float
+    """How often a random section has a place as high, anywhere."""
+    field_evaluable_mm2: float | None
+    """The three are empty where nothing of the field is evaluable."""
+    field_count: int | None
+    field_per_mm2: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,28 @@ def field_rows(specimen: str, counts: Iterable[FieldCount], measures: Iterable[F
             by_size=beside.by_size,
         )
         for row, beside in zip(counts, measures, strict=True)
+    )
+
+
+def hot_spot_rows(specimen: str, density: DensityMap | None) -> tuple[HotSpotRow, ...]:
+    """Rows of one specimen; none where no hot spots were sought or found."""
+    return tuple(_hot_spot_row(specimen, spot) for spot in (density.hotspots if density else ()))
+
+
+def _hot_spot_row(specimen: str, spot: HotSpot) -> HotSpotRow:
+    place, around = spot.place, spot.place.field
+    return HotSpotRow(
+        specimen=specimen,
+        hot_spot=spot.name,
+        x_um=place.x_um,
+        y_um=place.y_um,
+        area_mm2=spot.area_mm2,
+        vessels=spot.vessels,
+        per_mm2=place.per_mm2,
+        p=place.p,
+        field_evaluable_mm2=around.field.evaluable_mm2 if around else None,
+        field_count=around.count if around else None,
+        field_per_mm2=around.per_mm2 if around else None,
     )
 
 

@@ -23,9 +23,9 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from mvd.errors import StoreError
 from mvd.store.atomic import read_whole
-from mvd.store.rows import FieldRow, SpecimenRow, VesselRow
+from mvd.store.rows import FieldRow, HotSpotRow, SpecimenRow, VesselRow
 
-Row = TypeVar("Row", VesselRow, FieldRow, SpecimenRow)
+Row = TypeVar("Row", VesselRow, FieldRow, HotSpotRow, SpecimenRow)
 
 _FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """What spreadsheets take for a formula (OWASP, CSV injection; with the full-width signs), behind any apostrophes: one
