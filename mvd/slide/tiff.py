@@ -53,6 +53,7 @@ class TiffSource:
         self._levels = levels
         self._file = path.open("rb", buffering=0)
         self._lock = threading.Lock()
+        self._ended: dict[TiffLevel, bool] = {}
         self._kept = _KeptStrips()
         size = os.fstat(self._file.fileno()).st_size
         needed = max(int((level.offsets + level.counts)[level.counts > 0].max(initial=0)) for level in levels)
@@ -111,7 +112,18 @@ class TiffSource:
         data = self._bytes(int(level.offsets[number]), count)
         if len(data) != count:
             raise ValueError(f"{len(data)} bytes of {count}")
+        if level.ends not in data and self._marks_ends(level):
+            raise ValueError("cut short")  # the codec fills the rest with grey, and says nothing
         return level.decode(data, number)
+
+    def _marks_ends(self, level: TiffLevel) -> bool:
+        """Whether the tiles of a level are ended as they should be: not every writer does it."""
+        if level not in self._ended:
+            (there,) = level.counts.nonzero()
+            some = {int(there[place]) for place in (0, len(there) // 2, len(there) - 1)}
+            tiles = (self._bytes(int(level.offsets[number]), int(level.counts[number])) for number in some)
+            self._ended[level] = any(level.ends in data for data in tiles)
+        return self._ended[level]
 
     def _bytes(self, offset: int, count: int) -> bytes:
         if hasattr(os, "pread"):

@@ -18,6 +18,8 @@ RAW_STRIP_BYTES = 2**18
 (often a single one of the whole image)."""
 
 JPEG_COMPRESSIONS = (6, 7, 34892, 33007)
+JPEG_END = b"\xff\xd9"
+"""EOI of ITU T.81; does not occur within the coded pixels."""
 PHOTOMETRIC_GREY, PHOTOMETRIC_RGB, PHOTOMETRIC_YCBCR = (0, 1), 2, 6
 EXTRA_PREMULTIPLIED, EXTRA_STRAIGHT = 1, 2
 
@@ -43,6 +45,8 @@ class TiffLevel:
     keep: bool
     """Decoding one is costly and serves many reads (compressed strips): worth keeping."""
     compression: str
+    ends: bytes = b""
+    """What the bytes of a whole tile hold near their end, after whatever fills it up; empty where nobody knows."""
 
     @property
     def across(self) -> int:
@@ -127,6 +131,8 @@ def tiff_level(page: Any) -> TiffLevel:
         opacity=_opacity(key),
         keep=not key.is_tiled,
         compression="uncompressed" if key.compression == 1 else getattr(key.compression, "name", str(key.compression)),
+        # Hamamatsu's tiles are cut out of one large JPEG, and have a header of their own instead.
+        ends=JPEG_END if key.compression in JPEG_COMPRESSIONS and not key.jpegheader else b"",
     )
     if len(offsets) < level.across * level.down * planes or len(counts) != len(offsets):
         raise ValueError(f"{len(offsets)} tiles of {level.across * level.down * planes}")

@@ -210,6 +210,42 @@ def test_a_file_that_shrinks_while_open_is_an_error(
             slide.read(slide.bounds, 0.25)
 
 
+def jpeg_tiles(path: Path, section: Pixels) -> list[tuple[int, int]]:
+    """A tiled JPEG; gives where each tile begins and ends in the file."""
+    tifffile.imwrite(path, section, photometric="rgb", tile=(64, 64), compression="jpeg")
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages.first
+        return [(at, at + n) for at, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
+
+
+def test_a_jpeg_tile_that_was_written_half_is_an_error_and_not_grey(tmp_path: Path, section: Pixels) -> None:
+    path = tmp_path / "a.tif"
+    tiles = jpeg_tiles(path, section)
+    data = bytearray(path.read_bytes())
+    start, end = tiles[len(tiles) // 2]
+    data[(start + end) // 2 : end] = bytes(end - (start + end) // 2)
+    path.write_bytes(data)
+    with (
+        open_slide(path, um_per_px=0.25) as slide,
+        pytest.raises(SlideError, match=r"a\.tif is damaged at pixel \d+, \d+ of level 0"),
+    ):
+        slide.read(slide.bounds, 0.25)
+
+
+def test_a_writer_that_never_ends_its_jpegs_is_read(tmp_path: Path, section: Pixels) -> None:
+    path = tmp_path / "a.tif"
+    tiles = jpeg_tiles(path, section)
+    with open_slide(path, um_per_px=0.25) as slide:
+        whole = slide.read(slide.bounds, 0.25).pixels
+    data = bytearray(path.read_bytes())
+    for _, end in tiles:
+        assert data[end - 2 : end] == b"\xff\xd9"
+        data[end - 2 : end] = b"\0\0"
+    path.write_bytes(data)
+    with open_slide(path, um_per_px=0.25) as slide:
+        assert np.array_equal(slide.read(slide.bounds, 0.25).pixels, whole)
+
+
 def test_tifffiles_remarks_do_not_reach_the_log(
     tmp_path: Path, section: Pixels, caplog: pytest.LogCaptureFixture
 ) -> None:
