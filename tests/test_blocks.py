@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sections import KINI, found_in, section, slide_of, survey_of, surveyed
 
 import mvd.blocks
@@ -46,6 +49,26 @@ def test_blocks_of_any_size_find_the_same_vessels(monkeypatch, spec, core_um):
     monkeypatch.setattr(mvd.blocks, "CORE_UM", core_um)
     found = searched(spec, grid(whole(spec)))
     assert len(found) > 12
+    assert sorted(map(told, found), key=str) == sorted(map(told, found_in(spec)), key=str)
+
+
+def cuts(length_um: float) -> st.SearchStrategy[list[float]]:
+    """Places to cut a side at; from none to blocks narrower than a vessel is long."""
+    inner = st.lists(st.integers(1, int(length_um) - 1), max_size=5, unique=True)
+    return inner.map(lambda places: [0.0, *(float(place) for place in sorted(places)), length_um])
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(spec=st.sampled_from([SPEC, FATTY]), xs=cuts(SPEC.width_um), ys=cuts(SPEC.height_um), order=st.randoms())
+def test_however_a_slide_is_cut_every_object_is_found_once_and_whole(spec, xs, ys, order):
+    cores = [
+        Rect(left, top, right, bottom)
+        for top, bottom in itertools.pairwise(ys)
+        for left, right in itertools.pairwise(xs)
+    ]
+    order.shuffle(cores)
+    found = searched(spec, tuple(cores))
     assert sorted(map(told, found), key=str) == sorted(map(told, found_in(spec)), key=str)
 
 
