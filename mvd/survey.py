@@ -70,7 +70,7 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     overview = slide.read(slide.bounds, OVERVIEW_UM_PER_PX)
     try:
         tiles = _sample(slide, overview)
-        white = measure_white(np.concatenate([overview.pixels.reshape(-1, 1, 3), *(_column(t) for t in tiles)]))
+        white = measure_white(overview.pixels, *(tile.pixels for tile in tiles))
         stains = estimate_stains(_mosaic(tiles), white, um_per_px=WORK_UM_PER_PX, vectors=protocol.stain.vectors)
         levels = measure_levels([stain_maps(tile, stains) for tile in tiles])
         whole = find_tissue(overview, white)
@@ -139,10 +139,6 @@ def _mosaic(tiles: list[Raster]) -> Pixels:
     width = max(tile.pixels.shape[1] for tile in tiles)
     padded = [cv2.copyMakeBorder(t.pixels, 0, 0, 0, width - t.pixels.shape[1], cv2.BORDER_REFLECT) for t in tiles]
     return np.concatenate(padded)
-
-
-def _column(tile: Raster) -> Pixels:
-    return tile.pixels.reshape(-1, 1, 3)
 
 
 def _warnings(stains: Stains, levels: StainLevels, tissue: Tissue) -> Iterator[str]:
