@@ -93,8 +93,8 @@ def measure_white(*parts: Pixels) -> Vector:
     The mode of each channel among the pixels within 12 % of the 99.5th percentile of brightness. A section without
     any gap gives its palest cytoplasm, which understates every OD by the same small amount.
     """
-    planes = [cv2.split(part) for part in parts]
-    darkest = [cv2.min(cv2.min(red, green), blue) for red, green, blue in planes]
+    planes = [_planes(part) for part in parts]
+    darkest = [np.minimum(np.minimum(red, green), blue) for red, green, blue in planes]
     histogram = np.sum([histogram_of(values) for values in darkest], axis=0)
     least = math.ceil(0.88 * percentile_of(histogram, 99.5))
     bright = [(values >= least).view(np.uint8) for values in darkest]
@@ -104,6 +104,11 @@ def measure_white(*parts: Pixels) -> Vector:
         smooth = np.convolve(np.sum(seen, axis=0).astype(np.float64), np.ones(5) / 5, mode="same")
         white.append(max(float(np.argmax(smooth)), 1.0))
     return (white[0], white[1], white[2])
+
+
+def _planes(pixels: Pixels) -> tuple[Pixels, ...]:
+    """Red, green and blue, each (rows, columns) in one piece."""
+    return tuple(np.asarray(plane, np.uint8) for plane in cv2.split(pixels))
 
 
 def histogram_of(values: Pixels, mask: Pixels | None = None) -> NDArray[np.int64]:
@@ -249,11 +254,11 @@ def _bands(pixels: Pixels) -> list[slice]:
 def _usable(pixels: Pixels, white: Vector, um_per_px: float) -> Mask:
     """What is not black, and whose surroundings do not reach into ink, so that its detail would be the ink's edge."""
     is_black = (_density_table(white) >= BLACK_OD).astype(np.uint8)
-    red, green, blue = cv2.split(cv2.LUT(pixels, is_black))
-    black = cv2.min(cv2.min(red, green), blue)
+    red, green, blue = _planes(np.asarray(cv2.LUT(pixels, is_black), np.uint8))
+    black = red & green & blue
     ink = cv2.morphologyEx(black, cv2.MORPH_OPEN, _square(_INK_RADIUS_UM / um_per_px))
     near = cv2.dilate(ink, _square(3 * _SURROUNDINGS_UM / um_per_px)) if ink.any() else ink
-    return np.asarray((black | near) == 0, bool)
+    return np.asarray((black == 0) & (np.asarray(near) == 0), bool)
 
 
 def _square(radius_px: float) -> NDArray[np.uint8]:
@@ -262,10 +267,8 @@ def _square(radius_px: float) -> NDArray[np.uint8]:
 
 def _spread(density: FloatImage) -> FloatImage:
     """Greatest less least of the channels."""
-    red, green, blue = cv2.split(density)
-    greatest = cv2.max(cv2.max(red, green), blue)
-    greatest -= cv2.min(cv2.min(red, green), blue)
-    return np.asarray(greatest, np.float32)
+    red, green, blue = (np.asarray(plane, np.float32) for plane in cv2.split(density))
+    return np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
 
 
 def _counterstain(sample: _Looked) -> Vector:
@@ -290,7 +293,7 @@ def _counterstain(sample: _Looked) -> Vector:
 
 def _total(pixels: Pixels, mask: Mask, density: FloatImage) -> float:
     """Sum of the density over all channels of the masked pixels."""
-    histograms = [histogram_of(plane, mask.view(np.uint8)) for plane in cv2.split(pixels)]
+    histograms = [histogram_of(plane, mask.view(np.uint8)) for plane in _planes(pixels)]
     return float(np.sum(np.stack(histograms, axis=1) * density))
 
 

@@ -87,13 +87,14 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
     known = _known(density, dab, spare, brown_od=brown_od, clear_od=clear_od)
     first, second, third = (_gaussian(density, sigma) for sigma in _OCTAVES_UM)
     texture, fine, middle = (
-        _coarser(cv2.multiply(known, cv2.absdiff(one, other, dst=spare), dst=spare))
+        _coarser(_amplitude(known, one, other, into=spare))
         for one, other in ((first, third), (first, second), (second, third))
     )
-    smooth = cv2.max(_gaussian(density, _NOISE_UM, into=first), 0, dst=first)
+    smooth = np.maximum(_gaussian(density, _NOISE_UM, into=first), 0, out=first)
     ground = extreme_in_disc(extreme_in_disc(smooth, "least", second), "greatest", third)
     ground, nuclear = _coarser(ground), extreme_in_disc(extreme_in_disc(smooth, "greatest", second), "least", third)
-    cv2.multiply(cv2.max(dab, 0, dst=dab), float(np.float32(np.mean(stains.dab))), dst=dab)
+    np.maximum(dab, 0, out=dab)
+    dab *= np.float32(np.mean(stains.dab))
     return Detail(
         known=_coarser(known),
         texture=texture,
@@ -101,18 +102,22 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
         middle=middle,
         ground=ground,
         nuclear=_coarser(nuclear),
-        counterstain=_coarser(cv2.subtract(density, dab, dst=density)),
+        counterstain=_coarser(np.subtract(density, dab, out=density)),
     )
 
 
-def _known(
-    density: FloatImage, dab: FloatImage, spare: FloatImage, *, brown_od: float, clear_od: float
-) -> FloatImage:
+def _known(density: FloatImage, dab: FloatImage, spare: FloatImage, *, brown_od: float, clear_od: float) -> FloatImage:
     """1 where a pixel is neither clear nor brown, 0 elsewhere; `spare` is written over."""
-    rise = cv2.subtract(dab, _gaussian(dab, _SURROUNDINGS_UM, into=spare), dst=spare)
+    rise = np.subtract(dab, _gaussian(dab, _SURROUNDINGS_UM, into=spare), out=spare)
     brown = cv2.dilate((rise > brown_od).view(np.uint8), disc(_BROWN_REACH_UM, DETAIL_UM_PER_PX))
     clear = _gaussian(density, _CLEAR_SMOOTH_UM, into=spare) <= clear_od
-    return (cv2.bitwise_or(brown, clear.view(np.uint8)) == 0).astype(np.float32)
+    return np.asarray(cv2.bitwise_or(brown, clear.view(np.uint8)) == 0, np.float32)
+
+
+def _amplitude(known: FloatImage, one: FloatImage, other: FloatImage, into: FloatImage) -> FloatImage:
+    np.subtract(one, other, out=into)
+    np.abs(into, out=into)
+    return np.multiply(known, into, out=into)
 
 
 def _densities(pixels: Pixels, stains: Stains) -> tuple[FloatImage, FloatImage]:
@@ -150,6 +155,7 @@ def _coarser(values: FloatImage) -> FloatImage:
     step = round(OVERVIEW_UM_PER_PX / DETAIL_UM_PER_PX)
     rows, columns = values.shape
     if rows % step or columns % step:
-        values = cv2.copyMakeBorder(values, 0, -rows % step, 0, -columns % step, cv2.BORDER_REPLICATE)
+        padded = cv2.copyMakeBorder(values, 0, -rows % step, 0, -columns % step, cv2.BORDER_REPLICATE)
+        values = np.asarray(padded, np.float32)
     size = (-(-columns // step), -(-rows // step))
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)

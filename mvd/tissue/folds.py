@@ -133,9 +133,7 @@ class _Candidate:
         return all(getattr(self.measures, name) >= getattr(limits, name) for name in _Limits.__slots__)
 
 
-def _candidates(
-    stained: Mask, densities: _Densities, least: float, kinds: tuple[_Limits, ...]
-) -> Iterator[_Candidate]:
+def _candidates(stained: Mask, densities: _Densities, least: float, kinds: tuple[_Limits, ...]) -> Iterator[_Candidate]:
     """Each connected part that is dense and may be one of the kinds, measured against what lies round it."""
     dense = opened(stained & (densities.layers > least), _OPENING_UM)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(dense.astype(np.uint8), connectivity=4)
@@ -143,7 +141,8 @@ def _candidates(
     for number in range(1, count):
         left, top, width, height, size = (int(n) for n in stats[number])
         box = slice(top, top + height), slice(left, left + width)
-        if not _may_be(kinds, np.asarray(labels[box] == number, bool), box, densities):
+        fit = tuple(kind for kind in kinds if size * OVERVIEW_UM_PER_PX**2 >= kind.area_um2)
+        if not fit or not _may_be(fit, np.asarray(labels[box] == number, bool), box, densities):
             continue
         place = (
             slice(max(top - margin, 0), top + height + margin),
@@ -154,11 +153,7 @@ def _candidates(
 
 
 def _may_be(kinds: tuple[_Limits, ...], patch: Mask, box: tuple[slice, slice], densities: _Densities) -> bool:
-    """Whether a patch is large and dense enough for any kind; most are not, and need no look at what lies round them."""
-    area_um2 = int(np.count_nonzero(patch)) * OVERVIEW_UM_PER_PX**2
-    kinds = tuple(kind for kind in kinds if area_um2 >= kind.area_um2)
-    if not kinds:
-        return False
+    """Whether a patch is dense enough for any kind; most are not, and need no look at what lies round them."""
     layers, nuclear, counterstain = (
         float(values[box][patch].mean()) for values in (densities.layers, densities.nuclear, densities.counterstain)
     )

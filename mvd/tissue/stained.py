@@ -8,7 +8,16 @@ import numpy as np
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Raster
 from mvd.stains import BLACK_OD, TISSUE_OD, Vector, mean_density, optical_density
-from mvd.tissue.masks import OVERVIEW_UM_PER_PX, closed, distance_um, grown, holes_filled, opened, smoothed, without_small
+from mvd.tissue.masks import (
+    OVERVIEW_UM_PER_PX,
+    closed,
+    distance_um,
+    grown,
+    holes_filled,
+    opened,
+    smoothed,
+    without_small,
+)
 
 _TISSUE_SMOOTH_UM = 6.0
 """Gaussian sigma that closes the gaps between cells but not fat cells (40-80 µm)."""
