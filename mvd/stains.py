@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -75,9 +76,17 @@ class Stains:
     @property
     def unmixing(self) -> NDArray[np.float64]:
         """(3, 3): rows give haematoxylin, DAB and residual from an (r, g, b) OD vector."""
-        h, d = np.asarray(self.haematoxylin), np.asarray(self.dab)
-        residual = np.cross(h, d)
-        return np.linalg.inv(np.stack([h, d, residual / np.linalg.norm(residual)], axis=1))
+        return _unmixing(self.haematoxylin, self.dab)
+
+
+@lru_cache(maxsize=16)
+def _unmixing(haematoxylin: Vector, dab: Vector) -> NDArray[np.float64]:
+    """Kept, for it takes longer than a band of pixels; nobody may write to it."""
+    h, d = np.asarray(haematoxylin), np.asarray(dab)
+    residual = np.cross(h, d)
+    matrix = np.linalg.inv(np.stack([h, d, residual / np.linalg.norm(residual)], axis=1))
+    matrix.setflags(write=False)
+    return matrix
 
 
 def measure_white(*parts: Pixels) -> Vector:
