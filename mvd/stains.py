@@ -139,10 +139,13 @@ def percentile_of(histogram: NDArray[np.int64], percentile: float) -> float:
     return low + (high - low) * (place - math.floor(place))
 
 
+@lru_cache(maxsize=16)
 def _density_table(white: Vector) -> NDArray[np.float32]:
-    """(1, 256, 3) lookup from intensity to OD."""
+    """(1, 256, 3) lookup from intensity to OD; kept, and nobody may write to it."""
     levels = np.maximum(np.arange(256, dtype=np.float64), 1.0)[:, None]
-    return np.asarray(-np.log10(levels / np.asarray(white))[None], np.float32)
+    table = np.asarray(-np.log10(levels / np.asarray(white))[None], np.float32)
+    table.setflags(write=False)
+    return table
 
 
 def optical_density(pixels: Pixels, white: Vector) -> FloatImage:
