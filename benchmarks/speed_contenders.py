@@ -78,22 +78,28 @@ def find(path: Path, cores: int, tiles: Path) -> dict[str, Any]:
     import mvd  # noqa: PLC0415  (not loaded where another contender is measured)
 
     boxes: list[tuple[int, Box]] = []
-    read_level = TiffSource.read_level
+    read_level, decode_one = TiffSource.read_level, TiffSource._decoded
+    decoded = Counter[int]()
 
     def noted(self: TiffSource, index: int, box: Box) -> Any:
         boxes.append((index, box))
         return read_level(self, index, box)
 
+    def counted_one(self: TiffSource, level: Any, number: int) -> Any:
+        decoded[level.width] += 1
+        return decode_one(self, level, number)
+
     TiffSource.read_level = noted  # type: ignore[method-assign]
+    TiffSource._decoded = counted_one  # type: ignore[method-assign]
     clock = Clock()
     found = mvd.find(path, share=Crew(cores).share if cores > 1 else None)
     took = clock.took()
-    reads = Counter(
+    reads = {
         (index, row, column)
         for index, box in boxes
         for row in range(box.y0 // TILE_PX, -(-box.y1 // TILE_PX))
         for column in range(box.x0 // TILE_PX, -(-box.x1 // TILE_PX))
-    )
+    }
     if cores == 1:  # otherwise most are read by the workers
         tiles.write_text(json.dumps(sorted(reads)))
     whole = found.survey.tissue.whole
@@ -105,7 +111,7 @@ def find(path: Path, cores: int, tiles: Path) -> dict[str, Any]:
         "counted": counted,
         "tissue_mm2": tissue_mm2,
         "tiles": len(reads),
-        "decoded": reads.total(),
+        "decoded": decoded.total(),
     }
 
 

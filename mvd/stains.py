@@ -7,7 +7,9 @@ matrix (Ruifrok & Johnston, Anal Quant Cytol Histol 2001;23:291).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -29,10 +31,17 @@ TISSUE_OD = 0.08
 usual white balance (0.08 is 83 % transmission)."""
 BLACK_OD = 1.5
 """A pixel that passes less than 3 % in every channel is ink, a mask or the stage, not stained tissue."""
-_GREY_CHROMA = 0.05
-"""Spread of the channels over their mean: blue and brown reach 0.5 and more, a grey image only noise."""
+_GREY_CHROMA, _GREY_SHARE = 0.05, 0.9
+"""Spread of the channels over their mean, and the share of the pixels that stay below it in a grey image: blue and
+brown reach 0.5 and more, a grey image only noise."""
 BAND_ROWS = 64
 """Rows handled at once: three float channels of a band of a few thousand columns stay in the processor's cache."""
+_COUNTED_PX = 2**22
+"""Counted at a time: OpenCV gives histograms as float32, whole numbers up to 2²⁴."""
+_SAMPLE_BAND_PX = 2**18
+"""Pixels of the sample looked at together, some 3 MB as densities: each step finds the last one's in the cache."""
+_MEDIAN_SAMPLE = 2**14
+"""Values from which is told about where the median of millions lies."""
 _MIN_STAINED_PX = 400
 """Fewer stained pixels than this carry no estimate (100 µm² at 0.5 µm/px)."""
 _BLUE_ANGLES_DEG = (10.0, 50.0)
@@ -67,40 +76,76 @@ class Stains:
     @property
     def unmixing(self) -> NDArray[np.float64]:
         """(3, 3): rows give haematoxylin, DAB and residual from an (r, g, b) OD vector."""
-        h, d = np.asarray(self.haematoxylin), np.asarray(self.dab)
-        residual = np.cross(h, d)
-        return np.linalg.inv(np.stack([h, d, residual / np.linalg.norm(residual)], axis=1))
+        return _unmixing(self.haematoxylin, self.dab)
 
 
-def measure_white(pixels: Pixels) -> Vector:
+@lru_cache(maxsize=16)
+def _unmixing(haematoxylin: Vector, dab: Vector) -> NDArray[np.float64]:
+    """Kept, for it takes longer than a band of pixels; nobody may write to it."""
+    h, d = np.asarray(haematoxylin), np.asarray(dab)
+    residual = np.cross(h, d)
+    matrix = np.linalg.inv(np.stack([h, d, residual / np.linalg.norm(residual)], axis=1))
+    matrix.setflags(write=False)
+    return matrix
+
+
+def measure_white(*parts: Pixels) -> Vector:
     """Intensity of unstained glass: the mode of the brightest unsaturated pixels.
 
     Parameters
     ----------
-    pixels
-        (rows, columns, 3) RGB, any part of the slide that holds some glass, fat or lumen.
+    parts
+        (rows, columns, 3) RGB, any parts of the slide that hold some glass, fat or lumen.
 
     Notes
     -----
     The mode of each channel among the pixels within 12 % of the 99.5th percentile of brightness. A section without
     any gap gives its palest cytoplasm, which understates every OD by the same small amount.
     """
-    flat = pixels.reshape(-1, 3)
-    brightness = flat.min(axis=1)
-    top = float(np.percentile(brightness, 99.5))
-    bright = flat[brightness >= 0.88 * top]
+    planes = [_planes(part) for part in parts]
+    darkest = [np.minimum(np.minimum(red, green), blue) for red, green, blue in planes]
+    histogram = np.sum([histogram_of(values) for values in darkest], axis=0)
+    least = math.ceil(0.88 * percentile_of(histogram, 99.5))
+    bright = [(values >= least).view(np.uint8) for values in darkest]
     white = []
     for channel in range(3):
-        histogram = np.bincount(bright[:, channel], minlength=256).astype(np.float64)
-        smooth = np.convolve(histogram, np.ones(5) / 5, mode="same")
-        white.append(float(np.argmax(smooth)))
-    return (max(white[0], 1.0), max(white[1], 1.0), max(white[2], 1.0))
+        seen = [histogram_of(part[channel], mask) for part, mask in zip(planes, bright, strict=True)]
+        smooth = np.convolve(np.sum(seen, axis=0).astype(np.float64), np.ones(5) / 5, mode="same")
+        white.append(max(float(np.argmax(smooth)), 1.0))
+    return (white[0], white[1], white[2])
 
 
+def _planes(pixels: Pixels) -> tuple[Pixels, ...]:
+    """Red, green and blue, each (rows, columns) in one piece."""
+    return tuple(np.asarray(plane, np.uint8) for plane in cv2.split(pixels))
+
+
+def histogram_of(values: Pixels, mask: Pixels | None = None) -> NDArray[np.int64]:
+    """(256,) how often each grey level occurs in (rows, columns), or in the part of it where `mask` is not 0."""
+    found = np.zeros(256, np.int64)
+    rows = max(1, _COUNTED_PX // max(1, values.shape[1]))
+    for top in range(0, len(values), rows):
+        part = None if mask is None else mask[top : top + rows]
+        seen = cv2.calcHist([values[top : top + rows]], [0], part, [256], [0, 256])
+        found += seen.ravel().astype(np.int64)
+    return found
+
+
+def percentile_of(histogram: NDArray[np.int64], percentile: float) -> float:
+    """What `numpy.percentile` gives for the grey levels that were counted."""
+    up_to = np.cumsum(histogram)
+    place = (int(up_to[-1]) - 1) * (percentile / 100)
+    low, high = (int(np.searchsorted(up_to, n, side="right")) for n in (math.floor(place), math.ceil(place)))
+    return low + (high - low) * (place - math.floor(place))
+
+
+@lru_cache(maxsize=16)
 def _density_table(white: Vector) -> NDArray[np.float32]:
-    """(1, 256, 3) lookup from intensity to OD."""
+    """(1, 256, 3) lookup from intensity to OD; kept, and nobody may write to it."""
     levels = np.maximum(np.arange(256, dtype=np.float64), 1.0)[:, None]
-    return np.asarray(-np.log10(levels / np.asarray(white))[None], np.float32)
+    table = np.asarray(-np.log10(levels / np.asarray(white))[None], np.float32)
+    table.setflags(write=False)
+    return table
 
 
 def optical_density(pixels: Pixels, white: Vector) -> FloatImage:
@@ -161,90 +206,154 @@ def estimate_stains(
     clearly above its surroundings in brown.
     """
     smooth = np.asarray(cv2.GaussianBlur(pixels, (0, 0), _SMOOTH_UM / um_per_px), np.uint8)
-    density = optical_density(smooth, white)
-    total = mean_density(density)
-    black = cv2.min(cv2.min(*cv2.split(density)[:2]), cv2.extractChannel(density, 2)) >= BLACK_OD
-    stained = (total > TISSUE_OD) & ~black & ~_beside_ink(black, um_per_px)
-    if int(stained.sum()) < _MIN_STAINED_PX:
-        raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
-    seen = density[stained]
-    chroma = _spread(seen) / total[stained]
-    if float(np.percentile(chroma, 90)) < _GREY_CHROMA:
-        raise StainError("the image has no colour; a DAB and haematoxylin section is needed")
+    sample = _looked_at(smooth, white, um_per_px)
     if vectors == "h-dab":
         return Stains(white, _unit(H_STANDARD), _unit(DAB_STANDARD), "h-dab")
-    detail = density - cv2.GaussianBlur(density, (0, 0), _SURROUNDINGS_UM / um_per_px)
-    looked_at = _Looked(seen, detail[stained], _red_blue_angle_deg(seen))
-    haematoxylin = _counterstain(looked_at)
-    dab = _brown(looked_at, haematoxylin)
+    haematoxylin = _counterstain(sample)
+    dab = _brown(sample, haematoxylin)
     if dab is None:
         return Stains(white, haematoxylin, _unit(DAB_STANDARD), "slide, DAB standard")
     return Stains(white, haematoxylin, dab, "slide")
 
 
-def _beside_ink(black: Mask, um_per_px: float) -> Mask:
-    """Where the surroundings of a pixel reach into ink, so that its detail is the ink's edge."""
-    ink = cv2.morphologyEx(black.astype(np.uint8), cv2.MORPH_OPEN, _square(_INK_RADIUS_UM / um_per_px))
-    return np.asarray(cv2.dilate(ink, _square(3 * _SURROUNDINGS_UM / um_per_px)) > 0, bool)
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A sample of the tissue; (rows, columns, 3) but for `stained`."""
+
+    pixels: Pixels
+    density: FloatImage
+    """(256, 3) of each grey level in each channel."""
+    detail: FloatImage
+    """Density without its smooth part."""
+    stained: Mask
+    """(rows, columns) What there is to look at."""
+
+    def where(self, angles: NDArray[np.bool_], rows: slice = slice(None)) -> Mask:
+        """The pixels of these rows whose angle (`_angles_deg`) is among the true ones."""
+        pairs = self.pixels[rows, :, 0].astype(np.uint16)
+        pairs <<= 8
+        pairs |= self.pixels[rows, :, 2]
+        return np.asarray(angles.ravel().take(pairs) & self.stained[rows], bool)
+
+
+def _looked_at(pixels: Pixels, white: Vector, um_per_px: float) -> _Looked:
+    """The detail of a smoothed sample, and where it is stained."""
+    sigma = _SURROUNDINGS_UM / um_per_px
+    reach = math.ceil(4 * sigma) + 1  # OpenCV cuts a Gaussian of float32 off at four sigmas
+    usable = _usable(pixels, white, um_per_px)
+    stained, detail, grey = np.empty(pixels.shape[:2], bool), np.empty(pixels.shape, np.float32), 0
+    for band in _bands(pixels):
+        first = max(band.start - reach, 0)
+        own = slice(band.start - first, band.stop - first)
+        density = optical_density(pixels[first : band.stop + reach], white)
+        total = mean_density(density[own])
+        stained[band] = (total > TISSUE_OD) & usable[band]
+        grey += int(np.count_nonzero((_spread(density[own]) < _GREY_CHROMA * total) & stained[band]))
+        cv2.subtract(density[own], cv2.GaussianBlur(density, (0, 0), sigma)[own], dst=detail[band])
+    seen = int(np.count_nonzero(stained))
+    if seen < _MIN_STAINED_PX:
+        raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
+    if grey > _GREY_SHARE * seen:
+        raise StainError("the image has no colour; a DAB and haematoxylin section is needed")
+    return _Looked(pixels, _density_table(white)[0], detail, stained)
+
+
+def _bands(pixels: Pixels) -> list[slice]:
+    rows = max(1, _SAMPLE_BAND_PX // pixels.shape[1])
+    return [slice(top, min(top + rows, len(pixels))) for top in range(0, len(pixels), rows)]
+
+
+def _usable(pixels: Pixels, white: Vector, um_per_px: float) -> Mask:
+    """What is not black, and whose surroundings do not reach into ink, so that its detail would be the ink's edge."""
+    is_black = (_density_table(white) >= BLACK_OD).astype(np.uint8)
+    red, green, blue = _planes(np.asarray(cv2.LUT(pixels, is_black), np.uint8))
+    black = red & green & blue
+    ink = cv2.morphologyEx(black, cv2.MORPH_OPEN, _square(_INK_RADIUS_UM / um_per_px))
+    near = cv2.dilate(ink, _square(3 * _SURROUNDINGS_UM / um_per_px)) if ink.any() else ink
+    return np.asarray((black == 0) & (np.asarray(near) == 0), bool)
 
 
 def _square(radius_px: float) -> NDArray[np.uint8]:
     return np.ones((2 * round(radius_px) + 1,) * 2, np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    """Stained pixels: (n, 3) density, (n, 3) of it without its smooth part, (n,) angle from red to blue."""
-
-    density: FloatImage
-    detail: FloatImage
-    angle_deg: NDArray[np.float64]
-
-
 def _spread(density: FloatImage) -> FloatImage:
-    """(n,) greatest less least of the channels."""
-    red, green, blue = density.T
-    return np.asarray(np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue), np.float32)
+    """Greatest less least of the channels."""
+    red, green, blue = (np.asarray(plane, np.float32) for plane in cv2.split(density))
+    return np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
 
 
-def _counterstain(pixels: _Looked) -> Vector:
+def _counterstain(sample: _Looked) -> Vector:
     """First principal component of the detail on the blue side; the standard vector where blue is absent."""
-    density, angle = pixels.density, pixels.angle_deg
-    blue = (angle > _BLUE_ANGLES_DEG[0]) & (angle < _BLUE_ANGLES_DEG[1])
-    if float(density[blue].sum()) < _MIN_BLUE_SHARE * float(density.sum()):
+    angles = _angles_deg(sample.density)
+    is_blue = (angles > _BLUE_ANGLES_DEG[0]) & (angles < _BLUE_ANGLES_DEG[1])
+    covariance, of_blue, of_all = np.zeros((3, 3)), 0.0, 0.0
+    for band in _bands(sample.pixels):
+        blue = sample.where(is_blue, band)
+        of_blue, of_all = (
+            total + _total(sample.pixels[band], mask, sample.density)
+            for total, mask in ((of_blue, blue), (of_all, sample.stained[band]))
+        )
+        detail = cv2.copyTo(sample.detail[band], blue.view(np.uint8)).reshape(-1, 3).astype(np.float64)
+        covariance += detail.T @ detail
+    if of_blue < _MIN_BLUE_SHARE * of_all:
         return _unit(H_STANDARD)
-    detail = pixels.detail[blue].astype(np.float64)
-    covariance = detail.T.copy(order="K") @ detail
     direction = np.linalg.eigh(covariance)[1][:, 2]
     vector = _unit(direction * np.sign(direction.sum()))
     return vector if _tilt_deg(vector, H_STANDARD) <= _MAX_TILT_DEG and min(vector) > 0 else _unit(H_STANDARD)
 
 
-def _brown(pixels: _Looked, haematoxylin: Vector) -> Vector | None:
+def _total(pixels: Pixels, mask: Mask, density: FloatImage) -> float:
+    """Sum of the density over all channels of the masked pixels."""
+    histograms = [histogram_of(plane, mask.view(np.uint8)) for plane in _planes(pixels)]
+    return float(np.sum(np.stack(histograms, axis=1) * density))
+
+
+def _brown(sample: _Looked, haematoxylin: Vector) -> Vector | None:
     """OD direction of the brownest of what stands out in brown; None where there is too little of it.
 
     Pulled towards the standard vector as if that had been seen in `_PRIOR_PX` pixels, so that a few brown pixels
     cannot turn it.
     """
     rough = Stains((255.0, 255.0, 255.0), haematoxylin, _unit(DAB_STANDARD), "slide")
-    density, angle = pixels.density, pixels.angle_deg
-    rise = pixels.detail @ rough.unmixing[1].astype(np.float32)
-    spread = 1.4826 * float(np.median(np.abs(rise - np.median(rise))))
-    blue, standard = (float(_red_blue_angle_deg(np.asarray([v]))[0]) for v in (haematoxylin, DAB_STANDARD))
+    rise = (sample.detail.reshape(-1, 3) @ rough.unmixing[1].astype(np.float32)).reshape(sample.stained.shape)
+    of_tissue = rise[sample.stained]
+    spread = 1.4826 * float(median_of(np.abs(of_tissue - median_of(of_tissue))))
+    blue, standard = (_red_blue_angle_deg(np.asarray([v]))[0] for v in (haematoxylin, DAB_STANDARD))
+    stands_out = sample.pixels[(rise > _STAND_OUT_SIGMAS * spread) & sample.stained]
+    angle = _angles_deg(sample.density)[stands_out[:, 0], stands_out[:, 2]]
     # Past half-way from blue to brown, more than half of a pixel's absorption is brown.
-    brown = (rise > _STAND_OUT_SIGMAS * spread) & (angle > (blue + standard) / 2)
+    brown = angle > (blue + standard) / 2
     if int(brown.sum()) < _MIN_STAINED_PX // 4:
         return None
     low, high = np.percentile(angle[brown], (50, 90))  # the palest is mixed with blue, the yellowest is pigment
-    brownest = brown & (angle >= low) & (angle <= high)
-    seen = np.asarray(_unit(np.median(_directions(density[brownest]), axis=0)))
+    brownest = stands_out[brown & (angle >= low) & (angle <= high)]
+    density = np.stack([sample.density[brownest[:, channel], channel] for channel in range(3)], axis=1)
+    seen = np.asarray(_unit(np.median(_directions(density), axis=0)))
     share = brown.sum() / (brown.sum() + _PRIOR_PX)
     vector = _unit(share * seen + (1 - share) * np.asarray(_unit(DAB_STANDARD)))
     return vector if _tilt_deg(vector, DAB_STANDARD) <= _MAX_TILT_DEG else None
 
 
+def median_of(values: NDArray[np.float32]) -> np.float32:
+    """`numpy.median` of millions of values: only those near it, as a few thousand of them tell, are put in order."""
+    middle = slice((len(values) - 1) // 2, len(values) // 2 + 1)
+    low, high = np.quantile(values[:: max(1, len(values) // _MEDIAN_SAMPLE)], (0.47, 0.53)).astype(np.float32)
+    first, near = int(np.count_nonzero(values < low)), values[(values >= low) & (values <= high)]
+    if first > middle.start or first + len(near) < middle.stop:
+        return np.float32(np.median(values))
+    within = slice(middle.start - first, middle.stop - first)
+    return np.float32(np.mean(np.partition(near, (within.start, within.stop - 1))[within]))
+
+
 def _tilt_deg(first: Vector, second: Vector) -> float:
     return float(np.degrees(np.arccos(np.clip(np.dot(_unit(first), _unit(second)), -1.0, 1.0))))
+
+
+def _angles_deg(density: FloatImage) -> NDArray[np.float64]:
+    """(256, 256) the angle from red to blue of each pair of their grey levels."""
+    red, blue = (np.broadcast_to(density[:, channel], (256, 256)) for channel in (0, 2))
+    return np.degrees(np.arctan2(blue, red.T)).astype(np.float64)
 
 
 def _red_blue_angle_deg(density: FloatImage) -> NDArray[np.float64]:

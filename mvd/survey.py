@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from mvd.errors import StainError
-from mvd.geometry import Pixels, Raster, Rect
+from mvd.geometry import Mask, Pixels, Raster, Rect
 from mvd.protocol import Protocol
 from mvd.slide import Slide
-from mvd.stains import Stains, estimate_stains, mean_density, measure_white, optical_density
+from mvd.stains import Stains, Vector, estimate_stains, mean_density, measure_white, optical_density
 from mvd.tissue import (
     DETAIL_MARGIN_UM,
     DETAIL_UM_PER_PX,
@@ -69,11 +69,13 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     """
     overview = slide.read(slide.bounds, OVERVIEW_UM_PER_PX)
     try:
-        tiles = _sample(slide, overview)
-        white = measure_white(np.concatenate([overview.pixels.reshape(-1, 1, 3), *(_column(t) for t in tiles)]))
+        rough_white = measure_white(overview.pixels)
+        rough = find_tissue(overview, rough_white)
+        tiles = _sample(slide, overview, tissue=rough, white=rough_white)
+        white = measure_white(overview.pixels, *(tile.pixels for tile in tiles))
         stains = estimate_stains(_mosaic(tiles), white, um_per_px=WORK_UM_PER_PX, vectors=protocol.stain.vectors)
         levels = measure_levels([stain_maps(tile, stains) for tile in tiles])
-        whole = find_tissue(overview, white)
+        whole = rough if white == rough_white else find_tissue(overview, white)
         detail = _detail(slide, overview, tissue=whole, stains=stains, levels=levels)
         tissue = map_tissue(overview, stains, tissue=whole, detail=detail)
     except StainError as error:
@@ -81,18 +83,17 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     return Survey(overview, tissue, stains, levels, tuple(_warnings(stains, levels, tissue)))
 
 
-def _sample(slide: Slide, overview: Raster) -> list[Raster]:
+def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) -> list[Raster]:
     """Tiles spread evenly over the tissue, the same ones every time; all of a small section."""
-    white = measure_white(overview.pixels)
-    tissue = find_tissue(overview, white)
-    ink = overview.with_pixels(find_ink(optical_density(overview.pixels, white)))
-    rects = [
-        rect for rect in _tiles(slide.bounds) if _share(tissue, rect) >= _MIN_TISSUE_SHARE and not _share(ink, rect)
-    ]
-    if not rects:  # a sliver of tissue: the tile that holds most of it
-        rects = [max(_tiles(slide.bounds), key=lambda rect: _share(tissue, rect))]
-    chosen = np.unique(np.linspace(0, len(rects) - 1, _MAX_TILES).round().astype(int))
-    return [slide.read(rects[i], WORK_UM_PER_PX) for i in chosen]
+    ink = find_ink(optical_density(overview.pixels, white))
+    rects = _tiles(slide.bounds)
+    windows = [overview.window(rect) for rect in rects]
+    shares = [_share(tissue.pixels[window]) for window in windows]
+    fit = [n for n, share in enumerate(shares) if share >= _MIN_TISSUE_SHARE and not ink[windows[n]].any()]
+    if not fit:  # a sliver of tissue: the tile that holds most of it
+        fit = [int(np.argmax(shares))]
+    chosen = np.unique(np.linspace(0, len(fit) - 1, _MAX_TILES).round().astype(int))
+    return [slide.read(rects[fit[n]], WORK_UM_PER_PX) for n in chosen]
 
 
 def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels) -> Detail:
@@ -129,9 +130,8 @@ def _tiles(bounds: Rect) -> list[Rect]:
     return [rect for rect in cut if rect is not None]
 
 
-def _share(mask: Raster, rect: Rect) -> float:
-    part = mask.pixels[mask.window(rect)]
-    return float(np.mean(part)) if part.size else 0.0
+def _share(mask: Mask) -> float:
+    return int(np.count_nonzero(mask)) / mask.size if mask.size else 0.0
 
 
 def _mosaic(tiles: list[Raster]) -> Pixels:
@@ -139,10 +139,6 @@ def _mosaic(tiles: list[Raster]) -> Pixels:
     width = max(tile.pixels.shape[1] for tile in tiles)
     padded = [cv2.copyMakeBorder(t.pixels, 0, 0, 0, width - t.pixels.shape[1], cv2.BORDER_REFLECT) for t in tiles]
     return np.concatenate(padded)
-
-
-def _column(tile: Raster) -> Pixels:
-    return tile.pixels.reshape(-1, 1, 3)
 
 
 def _warnings(stains: Stains, levels: StainLevels, tissue: Tissue) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -29,7 +30,7 @@ from mvd.report.lettering import Type, legible, width_px, wrapped
 from mvd.report.outlines import round_outside
 from mvd.report.pens import COUNTED, EXCLUDES, FIELD, INCLUDES, LEFT_OUT, REJECTED
 from mvd.report.reading import opened
-from mvd.report.sheet import Pen, Sheet, View, _dashes, round_length_um
+from mvd.report.sheet import Pen, Sheet, View, _dashes, distances, round_length_um
 from mvd.slide import open_slide
 from mvd.vessels import Reason, Vessel
 
@@ -504,6 +505,27 @@ def test_text_is_wrapped_and_nothing_is_lost(text):
     assert all(width_px(line, 15) <= 120 for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert all(lines)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_dash_goes_along_the_line_from_its_start_to_its_end(closed):
+    line = np.random.default_rng(6).uniform(0, 60, (9, 2)).repeat([1, 2, 1, 1, 3, 1, 1, 1, 1], axis=0)  # points repeat
+    whole = np.vstack([line, line[:1]]) if closed else line
+    along = distances(whole)
+    period = along[-1] / round(along[-1] / 9) if closed else 9.0
+    drawn = 6 * period / 9
+    dashes = _dashes(line, (6, 3), closed=closed)
+    assert len(dashes) == math.ceil(along[-1] / period - 1e-9)
+    for number, dash in enumerate(dashes):
+        start, end = number * period, min(number * period + drawn, along[-1])
+        at = np.concatenate([[start], along[(along > start) & (along < end)], [end]])
+        plain = np.stack([np.interp(at, along, whole[:, axis]) for axis in (0, 1)], axis=1)
+        assert dash == pytest.approx(plain, abs=1e-9)
+
+
+def test_a_page_without_lines_stays_as_it_was():
+    page = np.random.default_rng(7).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+    assert np.array_equal(np.asarray(Sheet(page, 37).finished()), page)
 
 
 def test_dashes_come_out_even_round_a_ring():

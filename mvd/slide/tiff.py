@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import struct
@@ -39,7 +40,11 @@ DAMAGE = (
 """What tifffile and imagecodecs raise on damaged files; found by cutting and altering files."""
 
 KEPT_BYTES = 2**27
-"""Decoded strips kept, newest first."""
+"""Decoded tiles and strips kept, those used last."""
+
+RIM_TILES = 2
+"""Blocks that lie side by side reach a tile into one another, so that the two outermost tiles of a read are read again
+by its neighbours; what lies deeper inside is not, and is not kept."""
 
 APERIO_JPEG2000_YCBCR = "APERIO_JP2000_YCBC"
 
@@ -54,7 +59,7 @@ class TiffSource:
         self._file = path.open("rb", buffering=0)
         self._lock = threading.Lock()
         self._ended: dict[TiffLevel, bool] = {}
-        self._kept = _KeptStrips()
+        self._kept = _KeptTiles()
         size = os.fstat(self._file.fileno()).st_size
         needed = max(int((level.offsets + level.counts)[level.counts > 0].max(initial=0)) for level in levels)
         if needed > size:
@@ -68,17 +73,18 @@ class TiffSource:
         level = self._levels[index]
         pixels = np.empty((box.y1 - box.y0, box.x1 - box.x0, 3), np.uint8)
         wide, tall = level.tile_width, level.tile_height
-        for row in range(box.y0 // tall, -(-box.y1 // tall)):
-            for column in range(box.x0 // wide, -(-box.x1 // wide)):
-                tile = self._tile(index, row, column)
-                left, top = column * wide, row * tall
-                x0, x1 = max(left, box.x0), min(left + wide, box.x1)
-                y0, y1 = max(top, box.y0), min(top + tall, box.y1)
-                target = pixels[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0]
-                target[:] = 255 if tile is None else tile[y0 - top : y1 - top, x0 - left : x1 - left]
+        rows, columns = range(box.y0 // tall, -(-box.y1 // tall)), range(box.x0 // wide, -(-box.x1 // wide))
+        for row, column in itertools.product(rows, columns):
+            depth = min(row - rows[0], rows[-1] - row, column - columns[0], columns[-1] - column)
+            tile = self._tile(index, row, column, keep=level.keep or depth < RIM_TILES)
+            left, top = column * wide, row * tall
+            x0, x1 = max(left, box.x0), min(left + wide, box.x1)
+            y0, y1 = max(top, box.y0), min(top + tall, box.y1)
+            target = pixels[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0]
+            target[:] = 255 if tile is None else tile[y0 - top : y1 - top, x0 - left : x1 - left]
         return pixels
 
-    def _tile(self, index: int, row: int, column: int) -> Pixels | None:
+    def _tile(self, index: int, row: int, column: int, *, keep: bool) -> Pixels | None:
         """RGB of one tile, at least the part inside the level; None where the file has none."""
         level = self._levels[index]
         number = row * level.across + column
@@ -101,7 +107,7 @@ class TiffSource:
                 f"{self._path.name} is damaged at pixel {column * level.tile_width}, {row * level.tile_height} "
                 f"of level {index}; copy or export it again"
             ) from problem
-        if level.keep:
+        if keep:
             self._kept.put((index, number), pixels)
         return pixels
 
@@ -145,29 +151,34 @@ class TiffSource:
         self._kept.clear()
 
 
-class _KeptStrips:
-    """The strips decoded last, up to KEPT_BYTES but at least one."""
+class _KeptTiles:
+    """The tiles used last, up to KEPT_BYTES but at least one."""
 
     def __init__(self) -> None:
-        self._strips: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def get(self, key: tuple[int, int]) -> tuple[Pixels] | None:
         with self._lock:
-            if key not in self._strips:
+            if key not in self._tiles:
                 return None
-            self._strips.move_to_end(key)
-            return (self._strips[key],)
+            self._tiles.move_to_end(key)
+            return (self._tiles[key],)
 
     def put(self, key: tuple[int, int], pixels: Pixels) -> None:
         with self._lock:
-            self._strips[key] = pixels
-            while len(self._strips) > 1 and sum(strip.nbytes for strip in self._strips.values()) > KEPT_BYTES:
-                self._strips.popitem(last=False)
+            if key in self._tiles:  # another thread decoded it, too
+                return
+            self._tiles[key] = pixels
+            self._bytes += pixels.nbytes
+            while len(self._tiles) > 1 and self._bytes > KEPT_BYTES:
+                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
 
     def clear(self) -> None:
         with self._lock:
-            self._strips.clear()
+            self._tiles.clear()
+            self._bytes = 0
 
 
 def open_tiff(path: Path) -> TiffSource:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mvd.geometry import FloatImage, Mask
 from mvd.tissue.detail import Detail
-from mvd.tissue.masks import OVERVIEW_UM_PER_PX, closed, grown, grown_from, opened, smoothed, within
+from mvd.tissue.masks import OVERVIEW_UM_PER_PX, closed, distance_um, grown, grown_from, opened, smoothed, within
 
 _SMOOTH_UM = 8.0
 """Gaussian sigma: wider than a nucleus, narrower than a fold."""
@@ -91,12 +91,12 @@ def find_folds(detail: Detail, stained: Mask) -> Mask:
     if not stained.any():
         return np.zeros_like(stained)
     sharp, smooth = _densities(detail, stained)
-    candidates = list(_candidates(stained, sharp, _DENSE))
+    candidates = list(_candidates(stained, sharp, _DENSE, (_FOLD, _CONTINUATION)))
     folds = np.zeros_like(stained)
     for candidate in candidates:
         if candidate.reaches(_FOLD):
             folds[candidate.place] |= candidate.patch
-    for candidate in _candidates(stained, smooth, _DENSE_SMOOTH):
+    for candidate in _candidates(stained, smooth, _DENSE_SMOOTH, (_BAND,)):
         if candidate.reaches(_BAND):
             folds[candidate.place] |= candidate.patch & (sharp.layers[candidate.place] > _EDGE)
     if not folds.any():
@@ -133,14 +133,16 @@ class _Candidate:
         return all(getattr(self.measures, name) >= getattr(limits, name) for name in _Limits.__slots__)
 
 
-def _candidates(stained: Mask, densities: _Densities, least: float) -> Iterator[_Candidate]:
-    """Each connected part that is dense, measured against what lies round it."""
+def _candidates(stained: Mask, densities: _Densities, least: float, kinds: tuple[_Limits, ...]) -> Iterator[_Candidate]:
+    """Each connected part that is dense and may be one of the kinds, measured against what lies round it."""
     dense = opened(stained & (densities.layers > least), _OPENING_UM)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(dense.astype(np.uint8), connectivity=4)
     margin = round(_BESIDE_UM[1] / OVERVIEW_UM_PER_PX) + 1
     for number in range(1, count):
         left, top, width, height, size = (int(n) for n in stats[number])
-        if size * OVERVIEW_UM_PER_PX**2 < _CONTINUATION.area_um2:
+        box = slice(top, top + height), slice(left, left + width)
+        fit = tuple(kind for kind in kinds if size * OVERVIEW_UM_PER_PX**2 >= kind.area_um2)
+        if not fit or not _may_be(fit, np.asarray(labels[box] == number, bool), box, densities):
             continue
         place = (
             slice(max(top - margin, 0), top + height + margin),
@@ -150,8 +152,19 @@ def _candidates(stained: Mask, densities: _Densities, least: float) -> Iterator[
         yield _Candidate(patch, place, _measures(patch, place, stained, densities))
 
 
+def _may_be(kinds: tuple[_Limits, ...], patch: Mask, box: tuple[slice, slice], densities: _Densities) -> bool:
+    """Whether a patch is dense enough for any kind; most are not, and need no look at what lies round them."""
+    layers, nuclear, counterstain = (
+        float(values[box][patch].mean()) for values in (densities.layers, densities.nuclear, densities.counterstain)
+    )
+    return any(
+        layers >= kind.layers and nuclear >= kind.nuclear and counterstain >= kind.counterstain for kind in kinds
+    )
+
+
 def _measures(patch: Mask, place: tuple[slice, slice], stained: Mask, densities: _Densities) -> _Limits:
-    beside = grown(patch, _BESIDE_UM[1]) & ~grown(patch, _BESIDE_UM[0]) & stained[place]
+    away_um = distance_um(patch)
+    beside = (away_um <= _BESIDE_UM[1]) & ~(away_um <= _BESIDE_UM[0]) & stained[place]
     layers, nuclear = densities.layers[place], densities.nuclear[place]
     width_px = 2 * float(cv2.distanceTransform(np.pad(patch, 1).astype(np.uint8), cv2.DIST_L2, 5).max())
     size_px = int(np.count_nonzero(patch))

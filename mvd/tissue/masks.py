@@ -71,5 +71,10 @@ def grown(mask: Mask, by_um: float) -> Mask:
     """The mask and all within a distance of it."""
     if not mask.any():
         return mask.copy()
+    return np.asarray(distance_um(mask) <= by_um, bool)
+
+
+def distance_um(mask: Mask) -> FloatImage:
+    """From each pixel to the nearest of the mask, which holds at least one."""
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(away * OVERVIEW_UM_PER_PX <= by_um, bool)
+    return np.asarray(away * OVERVIEW_UM_PER_PX, np.float32)

@@ -8,7 +8,16 @@ import numpy as np
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Raster
 from mvd.stains import BLACK_OD, TISSUE_OD, Vector, mean_density, optical_density
-from mvd.tissue.masks import OVERVIEW_UM_PER_PX, closed, grown, holes_filled, opened, smoothed, without_small
+from mvd.tissue.masks import (
+    OVERVIEW_UM_PER_PX,
+    closed,
+    distance_um,
+    grown,
+    holes_filled,
+    opened,
+    smoothed,
+    without_small,
+)
 
 _TISSUE_SMOOTH_UM = 6.0
 """Gaussian sigma that closes the gaps between cells but not fat cells (40-80 µm)."""
@@ -72,7 +81,9 @@ def find_ink(density: FloatImage) -> Mask:
 
     `density` is (rows, columns, 3) OD of the overview.
     """
-    return grown(opened(density.min(axis=2) > BLACK_OD, _MIN_INK_UM), _MIN_INK_UM)
+    red, green, blue = cv2.split(density)
+    least = cv2.min(cv2.min(red, green), blue)
+    return grown(opened(np.asarray(least > BLACK_OD, bool), _MIN_INK_UM), _MIN_INK_UM)
 
 
 def _whole(stained: Mask, ink: Mask) -> Mask:
@@ -91,7 +102,8 @@ def _pale_bone(smooth: FloatImage, tissue: Mask, clear_od: float) -> Mask:
             slice(max(left - margin, 0), left + width + margin),
         )
         patch = np.asarray(labels[place] == number, bool)
-        beside = grown(patch, _BESIDE_PALE_UM[1]) & ~grown(patch, _BESIDE_PALE_UM[0])
+        away_um = distance_um(patch)
+        beside = (away_um <= _BESIDE_PALE_UM[1]) & ~(away_um <= _BESIDE_PALE_UM[0])
         if not beside.any() or float(np.mean(tissue[place][beside])) < _MIN_SHARED_EDGE:
             patches[place] &= ~patch
     return patches
