@@ -176,9 +176,9 @@ def _would_part(
 
 def densest(labels: Labels, group: NDArray[np.int32], maps: StainMaps) -> NDArray[np.float32]:
     """(groups + 1,) the densest DAB of each group of pieces, at least 0; that of group 0 is 0."""
-    stained = labels > 0
+    stained = np.flatnonzero(labels)
     reached = np.zeros(int(group.max()) + 1, np.float32)
-    np.maximum.at(reached, group[labels[stained]], maps.dab[stained])
+    np.maximum.at(reached, group[labels.ravel()[stained]], maps.dab.ravel()[stained])
     return reached
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.geometry import Mask, Ring
+from mvd.vessels.sheet import Sheet
 
 
 def trace(mask: Mask) -> list[Ring]:
@@ -34,6 +35,16 @@ def trace(mask: Mask) -> list[Ring]:
     for start in range(len(following)):
         if left[start]:
             rings.append(ends[_walk(start, following, corner, left)])
+    return rings
+
+
+def trace_all(mask: Mask, sheet: Sheet) -> list[list[Ring]]:
+    """The rings of each picture on a sheet, as `trace` gives them, in pixels of the sheet."""
+    owner = sheet.owners()
+    rings: list[list[Ring]] = [[] for _ in sheet.places]
+    for ring in trace(mask):
+        x, y = ring[0].astype(int)
+        rings[owner[y, x]].append(ring)
     return rings
 
 
