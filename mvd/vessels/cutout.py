@@ -92,7 +92,7 @@ def _boxes(labels: Labels, joined: Joined, size: int) -> list[Box]:
     height, width = labels.shape
     ends = np.array([[height, width, 0, 0]] * size)
     for numbers, owner in ((labels, joined.group), (joined.lumens, joined.lumen_group)):
-        at = np.flatnonzero(numbers)
+        at = np.flatnonzero(numbers != 0)  # ten times as fast as of whole numbers
         of = owner[numbers.ravel()[at]]
         for axis, place in enumerate(np.divmod(at, width)):
             np.minimum.at(ends[:, axis], of, place)
