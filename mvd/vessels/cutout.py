@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from mvd.geometry import Mask
 from mvd.stains import TISSUE_OD
 from mvd.vessels.branches import part_branches
-from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, densest, disc, line_between
+from mvd.vessels.joining import Joined, densest, line_between
+from mvd.vessels.lumens import LUMEN_OPENING_UM, LUMEN_WALL_UM, disc
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.outline import well_composed
 from mvd.vessels.pieces import Labels
 from mvd.vessels.shape import widest_um, without_holes
-from mvd.vessels.sheet import Sheet, in_sheets, lay_out
+from mvd.vessels.sheet import Box, Sheet, in_sheets, lay_out
 
 MIN_HOLE_UM2 = 3.0
 """Enclosed gaps smaller than this are texture of the stain, not a lumen."""
@@ -27,8 +28,6 @@ _ISLAND_UM2 = 250.0
 """No gap of less is that wide: a disc of 20 µm has 314 µm², and distances are 2 % off at the most."""
 _MARGIN_PX = round(LUMEN_WALL_UM / WORK_UM_PER_PX) + 2
 _PX_UM2 = WORK_UM_PER_PX**2
-
-Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
 from mvd.vessels.appearance import Appearance, appearance
-from mvd.vessels.cutout import MIN_HOLE_UM2, Box, View, cut_out
+from mvd.vessels.cutout import MIN_HOLE_UM2, View, cut_out
 from mvd.vessels.joining import Joined
 from mvd.vessels.lengths import lengths_px, perimeters_um
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
 from mvd.vessels.outline import shoelace, trace, trace_all, well_composed
 from mvd.vessels.pieces import Labels
 from mvd.vessels.shape import Hull, Rim, centroid, convex_hull, depth, fit_rim, widest_um, without_holes
-from mvd.vessels.sheet import Sheet, in_sheets, lay_out
+from mvd.vessels.sheet import Box, Sheet, by_owner, in_sheets, lay_out
 from mvd.vessels.summary import mean, median, quantile, share
 
 _PX_UM2 = WORK_UM_PER_PX**2
@@ -145,23 +145,26 @@ def _stains(
 ) -> Iterator[_Stain]:
     columns = maps.dab.shape[1]
     boxes = [_within(view.box, crop) for view, crop in zip(views, crops, strict=True)]
-    stained = sheet.put([view.stained[crop] for view, crop in zip(views, crops, strict=True)])
+    stains = [view.stained[crop] for view, crop in zip(views, crops, strict=True)]
+    stained = sheet.put(stains)
     owner = sheet.owners()
-    at, starts = _by_owner(stained, owner)
+    at, starts = by_owner(stained, owner, len(views))
     place = sheet.in_region(at, owner.ravel()[at], boxes, columns)
     deep = depth(stained).ravel()[at]
-    edge = _rim(stained, sheet, views, crops).ravel()[at]
+    # What lies off the region is no edge.
+    inner = cv2.erode(sheet.put_open(stains, boxes, maps.dab.shape).view(np.uint8), np.ones((3, 3), np.uint8))
+    edge = inner.ravel()[at] == 0
     edges = np.concatenate([[0], np.cumsum(edge)])[starts]
     slope = _slope(maps.dab, place[edge])
     hulls = depth(sheet.put([hull.inside[crop] for hull, crop in zip(shapes.hull, crops, strict=True)]))
     core = np.zeros(sheet.shape, bool)
     for spot in sheet.places:
         core[spot] = hulls[spot] >= hulls[spot].max() / 2
-    middle, cores = _by_owner(core, owner)
-    inner = sheet.in_region(middle, owner.ravel()[middle], boxes, columns)
+    middle, cores = by_owner(core, owner, len(views))
+    in_core = sheet.in_region(middle, owner.ravel()[middle], boxes, columns)
     for number in range(len(views)):
         own, rim, mid = (slice(ends[number], ends[number + 1]) for ends in (starts, edges, cores))
-        yield _Stain(place[own], deep[own], slope[rim], inner[mid])
+        yield _Stain(place[own], deep[own], slope[rim], in_core[mid])
 
 
 def _within(box: Box, crop: Box) -> Box:
@@ -169,38 +172,13 @@ def _within(box: Box, crop: Box) -> Box:
     return rows, columns
 
 
-def _by_owner(mask: Mask, owner: NDArray[np.int32]) -> tuple[NDArray[np.intp], list[int]]:
-    """Positions of the pixels of a sheet, those of each picture in raster order, and where each picture's begin."""
-    at = np.flatnonzero(mask)
-    of = owner.ravel()[at]
-    numbers = np.bincount(of, minlength=int(owner.max()) + 1)
-    return at[np.argsort(of, kind="stable")], [0, *np.cumsum(numbers).tolist()]
-
-
-def _rim(stained: Mask, sheet: Sheet, views: Sequence[View], crops: Sequence[Box]) -> Mask:
-    """Stained pixels with one beside them that is not; what lies off the region is no such pixel."""
-    inner = stained.astype(np.uint8)
-    for view, crop, (rows, columns) in zip(views, crops, sheet.places, strict=True):
-        across, along = (slice(side.start - 1, side.stop + 1) for side in (rows, columns))
-        if crop[0].start == 0:
-            inner[rows.start - 1, along] = 1
-        if crop[1].start == 0:
-            inner[across, columns.start - 1] = 1
-        if crop[0].stop == view.filled.shape[0]:
-            inner[rows.stop, along] = 1
-        if crop[1].stop == view.filled.shape[1]:
-            inner[across, columns.stop] = 1
-    return stained & (cv2.erode(inner, np.ones((3, 3), np.uint8)) == 0)
-
-
-_FEWEST = 64
-"""OpenCV goes another way about fewer values than this, and its square roots must be the same in every company."""
-
-
 def _slope(dab: FloatImage, at: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Steepness of the DAB density at pixels of the flat region (Sobel), OD per µm; the region's edge mirrors."""
+    """Steepness of the DAB density at pixels of the flat region (Sobel), OD per µm; the region's edge mirrors.
+
+    Not by OpenCV's magnitude: its square roots hang on where in memory a value lies, and on what lies beside it.
+    """
     (height, width), flat = dab.shape, dab.ravel()
-    row, column = np.divmod(np.concatenate([at, np.zeros(max(_FEWEST - len(at), 0), np.intp)]), width)
+    row, column = np.divmod(at, width)
     up, down = np.abs(row - 1) * width, (height - 1 - np.abs(height - 2 - row)) * width
     left, right, row = np.abs(column - 1), width - 1 - np.abs(width - 2 - column), row * width
     a, b, c = flat[up + left], flat[up + column], flat[up + right]
@@ -209,7 +187,7 @@ def _slope(dab: FloatImage, at: NDArray[np.intp]) -> NDArray[np.float32]:
     eighth, quarter = np.float32(1 / 8), np.float32(1 / 4)
     dx = ((c - a) + (h - f)) * eighth + (e - d) * quarter
     dy = ((f + h) * eighth + g * quarter) - ((a + c) * eighth + b * quarter)
-    return np.asarray(cv2.magnitude(dx, dy), np.float32).ravel()[: len(at)] / np.float32(WORK_UM_PER_PX)
+    return np.asarray(np.sqrt(dx * dx + dy * dy) / np.float32(WORK_UM_PER_PX), np.float32)
 
 
 def _measured(

@@ -19,6 +19,7 @@ _SHEET_PX = 1 << 20
 """Pixels of a sheet of more than one picture: what is computed on it stays within some 50 MB."""
 
 Shape = tuple[int, int]
+Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,13 +27,36 @@ class Sheet:
     """Where each picture lies: on background, and at least two pixels from every other."""
 
     shape: Shape
-    places: tuple[tuple[slice, slice], ...]
+    places: tuple[Box, ...]
 
     def put(self, pictures: Sequence[Mask]) -> Mask:
         """All pictures on the sheet."""
         sheet = np.zeros(self.shape, bool)
         for place, picture in zip(self.places, pictures, strict=True):
             sheet[place] = picture
+        return sheet
+
+    def put_open(self, pictures: Sequence[Mask], boxes: Sequence[Box], region: Shape) -> Mask:
+        """All pictures on the sheet, each going on beyond those of its sides along which the region ends.
+
+        Parameters
+        ----------
+        boxes
+            Where in the region each picture was cut out.
+        region
+            Rows and columns.
+        """
+        sheet = self.put(pictures)
+        for (rows, columns), box in zip(self.places, boxes, strict=True):
+            across, along = (slice(side.start - 1, side.stop + 1) for side in (rows, columns))
+            if box[0].start == 0:
+                sheet[rows.start - 1, along] = True
+            if box[1].start == 0:
+                sheet[across, columns.start - 1] = True
+            if box[0].stop >= region[0]:
+                sheet[rows.stop, along] = True
+            if box[1].stop >= region[1]:
+                sheet[across, columns.stop] = True
         return sheet
 
     def owners(self) -> NDArray[np.int32]:
@@ -43,7 +67,7 @@ class Sheet:
         return sheet
 
     def in_region(
-        self, at: NDArray[np.intp], owner: NDArray[np.int32], boxes: Sequence[tuple[slice, slice]], columns: int
+        self, at: NDArray[np.intp], owner: NDArray[np.int32], boxes: Sequence[Box], columns: int
     ) -> NDArray[np.intp]:
         """Where pixels of the sheet lie in the region that its pictures were cut from.
 
@@ -69,7 +93,7 @@ class Sheet:
 def lay_out(shapes: Sequence[Shape]) -> Sheet:
     """A sheet for pictures of these shapes: on shelves, the tallest first."""
     width = max([_SHELF_PX, *(columns + 2 for _, columns in shapes)])
-    places: list[tuple[slice, slice]] = [(slice(0), slice(0))] * len(shapes)
+    places: list[Box] = [(slice(0), slice(0))] * len(shapes)
     top = bottom = left = 0
     for number in sorted(range(len(shapes)), key=lambda number: -shapes[number][0]):
         rows, columns = shapes[number]
@@ -78,6 +102,20 @@ def lay_out(shapes: Sequence[Shape]) -> Sheet:
         places[number] = (slice(top + 1, top + 1 + rows), slice(left + 1, left + 1 + columns))
         bottom, left = max(bottom, top + rows + 2), left + columns + 2
     return Sheet((bottom, width), tuple(places))
+
+
+def by_owner(mask: Mask, owner: NDArray[np.int32], size: int) -> tuple[NDArray[np.intp], list[int]]:
+    """Positions of the pixels of a sheet, those of each picture in raster order, and where each picture's begin.
+
+    Parameters
+    ----------
+    owner, size
+        `Sheet.owners`, and how many pictures there are.
+    """
+    at = np.flatnonzero(mask)
+    of = owner.ravel()[at]
+    starts = np.cumsum(np.bincount(of, minlength=size))
+    return at[np.argsort(of, kind="stable")], [0, *starts.tolist()]
 
 
 def in_sheets(shapes: Sequence[Shape]) -> Iterator[slice]:
