@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
+from mvd.stains import BAND_ROWS
 from mvd.vessels.lumens import walled_lumens
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.pieces import Labels
@@ -66,7 +67,7 @@ def find_gaps(labels: Labels, max_gap_um: float) -> Gaps:
     stained = np.flatnonzero(labels != 0)  # ten times as fast as of whole numbers
     place = np.zeros(int(nearest.max()) + 1, np.int64)
     place[nearest.ravel()[stained]] = stained
-    owner = labels.ravel()[place][nearest]
+    owner = _taken(labels.ravel()[place], nearest)
     met = [_meetings(owner, nearest, shift) for shift in ((0, 1), (1, 0), (1, 1), (1, -1))]
     first, second, one, other = (np.concatenate(part) for part in zip(*met, strict=True))
     p, q = (np.stack(np.divmod(place[end], labels.shape[1]), axis=1).astype(np.int32) for end in (one, other))
@@ -74,8 +75,17 @@ def find_gaps(labels: Labels, max_gap_um: float) -> Gaps:
     return _narrowest(Gaps(first, second, p, q, width).take(width <= max_gap_um))
 
 
+def _taken(table: NDArray[np.int32], at: NDArray[np.int32]) -> NDArray[np.unsignedinteger]:
+    """`table[at]` in as few bits as hold it, some rows at a time: four times as fast on millions of pixels."""
+    table = table.astype(np.min_scalar_type(int(table.max())))
+    out = np.empty(at.shape, table.dtype)
+    for row in range(0, len(at), BAND_ROWS):
+        np.take(table, at[row : row + BAND_ROWS], out=out[row : row + BAND_ROWS], mode="clip")
+    return out
+
+
 def _meetings(
-    owner: Labels, nearest: NDArray[np.int32], shift: tuple[int, int]
+    owner: NDArray[np.unsignedinteger], nearest: NDArray[np.int32], shift: tuple[int, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """Neighbouring pixels that belong to different pieces: the two pieces and the numbers of their nearest pixels."""
     (down, right), (rows, columns) = shift, owner.shape
@@ -84,7 +94,8 @@ def _meetings(
     rows, columns = np.divmod(np.flatnonzero(owner[here] != owner[there]), owner[here].shape[1])
     at = rows * owner.shape[1] + columns + here[1].start
     beside = at + down * owner.shape[1] + right
-    a, b, pa, pb = owner.ravel()[at], owner.ravel()[beside], nearest.ravel()[at], nearest.ravel()[beside]
+    a, b = (owner.ravel()[end].astype(np.int32) for end in (at, beside))
+    pa, pb = nearest.ravel()[at], nearest.ravel()[beside]
     swap = a > b
     return np.where(swap, b, a), np.where(swap, a, b), np.where(swap, pb, pa), np.where(swap, pa, pb)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +25,12 @@ _MIN_PIECE_UM2 = 2.0
 """A stained speck smaller than this is noise at any stain strength (a 1.6 µm disc)."""
 
 
+_DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_LOCAL_RADIUS_UM / WORK_UM_PER_PX) + 1,) * 2)
+_HALF_WIDTHS = np.append(_DISC[len(_DISC) // 2 :].sum(axis=1, dtype=int) // 2, -1)
+"""Of the rows of the neighbourhood, from its middle one down; -1 where there is none."""
 _CELL_PX = 4
 """Side of the cells whose densest stain tells, for most pixels, which side of the edge level they are on."""
+_REACH_CELLS = -(-(len(_DISC) // 2) // _CELL_PX)
 
 
 def find_pieces(maps: StainMaps, levels: StainLevels) -> Labels:
@@ -36,7 +43,7 @@ def find_pieces(maps: StainMaps, levels: StainLevels) -> Labels:
     stained.ravel()[at[_exceeds_surroundings(maps.dab, at, levels.background)]] = 1
     _, labels = cv2.connectedComponentsWithAlgorithm(stained, 8, cv2.CV_32S, cv2.CCL_WU)
     flat = labels.ravel()
-    at = np.flatnonzero(stained)
+    at = np.flatnonzero(stained.view(bool))
     found = flat[at]
     keep = np.bincount(found, minlength=1) * WORK_UM_PER_PX**2 >= _MIN_PIECE_UM2
     keep[0] = False
@@ -53,16 +60,16 @@ def _exceeds_surroundings(dab: FloatImage, at: NDArray[np.intp], background: flo
     """
     rows, columns = np.divmod(at, dab.shape[1])
     cells = _densest_cells(dab)
-    radius = round(_LOCAL_RADIUS_UM / WORK_UM_PER_PX)
-    # A pixel's cell and all within the first distance lie in its disc (7 px, the diagonal 10); the second covers it.
+    # A pixel's cell and all beside it lie in its disc (7 px, the diagonal 10); the second distance covers the disc.
     inner, outer = (
         cv2.dilate(cells, np.ones((2 * reach + 1,) * 2, np.uint8))[rows // _CELL_PX, columns // _CELL_PX]
-        for reach in (1, -(-radius // _CELL_PX))
+        for reach in (1, _REACH_CELLS)
     )
     values = dab.ravel()[at]
     exceeds = values > _edge(outer, background)
-    open_ = np.flatnonzero(~exceeds & (values > _edge(inner, background)))
-    exceeds[open_] = values[open_] > _edge(_densest(dab, rows[open_], columns[open_]), background)
+    unsettled = np.flatnonzero(~exceeds & (values > _edge(inner, background)))
+    edge_pixels = _Unsettled(rows[unsettled], columns[unsettled], values[unsettled])
+    exceeds[unsettled] = ~_has_denser(edge_pixels, dab, cells, background)
     return exceeds
 
 
@@ -71,20 +78,53 @@ def _edge(densest: FloatImage, background: float) -> FloatImage:
 
 
 def _densest_cells(dab: FloatImage) -> FloatImage:
-    """The densest stain of each cell of `_CELL_PX`."""
+    """The densest stain of each cell of `_CELL_PX`; cells that the region's edge cuts off have what is left of them."""
     height, width = dab.shape
-    rows = np.maximum.reduceat(dab, np.arange(0, height, _CELL_PX), axis=0)
-    return np.ascontiguousarray(np.maximum.reduceat(rows, np.arange(0, width, _CELL_PX), axis=1))
+    rows = np.full((-(-height // _CELL_PX), width), -np.inf, np.float32)
+    for first in range(min(_CELL_PX, height)):
+        part = dab[first::_CELL_PX]
+        np.maximum(rows[: len(part)], part, out=rows[: len(part)])
+    cells = np.full((len(rows), -(-width // _CELL_PX)), -np.inf, np.float32)
+    for first in range(min(_CELL_PX, width)):
+        part = rows[:, first::_CELL_PX]
+        np.maximum(cells[:, : part.shape[1]], part, out=cells[:, : part.shape[1]])
+    return cells
 
 
-def _densest(dab: FloatImage, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> FloatImage:
-    """The densest stain in the neighbourhood of each of some pixels."""
-    radius = round(_LOCAL_RADIUS_UM / WORK_UM_PER_PX)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
-    height, width = dab.shape
-    found = np.full(len(rows), -np.inf, np.float32)
-    for down, right in (np.argwhere(disc) - radius).tolist():
-        # A pixel off the region stands for the nearest one in it, which is in the disc, too.
-        beside = np.clip(rows + down, 0, height - 1) * width + np.clip(columns + right, 0, width - 1)
-        np.maximum(found, dab.ravel()[beside], out=found)
-    return found
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unsettled:
+    """Pixels near which there may be far denser stain."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    dab: FloatImage
+
+    def take(self, which: NDArray[np.intp]) -> _Unsettled:
+        return _Unsettled(self.rows[which], self.columns[which], self.dab[which])
+
+
+def _has_denser(pixels: _Unsettled, dab: FloatImage, cells: FloatImage, background: float) -> Mask:
+    """Whether there is stain in the neighbourhood of each pixel of which the pixel is no more than the blurred edge."""
+    edges = _edge(np.pad(cells, _REACH_CELLS, constant_values=-np.inf), background)
+    row, column = pixels.rows // _CELL_PX, pixels.columns // _CELL_PX
+    denser = np.zeros(len(pixels.dab), bool)
+    for down, right in itertools.product(range(-_REACH_CELLS, _REACH_CELLS + 1), repeat=2):
+        there = edges[row + down + _REACH_CELLS, column + right + _REACH_CELLS]
+        which = np.flatnonzero((pixels.dab <= there) & ~denser)
+        if len(which):
+            cell = (_CELL_PX * (row[which] + down), _CELL_PX * (column[which] + right))
+            denser[which] = _has_denser_in(pixels.take(which), cell, dab, background)
+    return denser
+
+
+def _has_denser_in(
+    pixels: _Unsettled, cell: tuple[NDArray[np.intp], NDArray[np.intp]], dab: FloatImage, background: float
+) -> Mask:
+    """The same, of what of the neighbourhood lies in one cell (its first row and column) of each pixel."""
+    within = np.arange(_CELL_PX)
+    rows = np.minimum(cell[0][:, None] + within, dab.shape[0] - 1)
+    columns = np.minimum(cell[1][:, None] + within, dab.shape[1] - 1)
+    reach = _HALF_WIDTHS[np.minimum(np.abs(rows - pixels.rows[:, None]), len(_HALF_WIDTHS) - 1)]
+    near = np.abs(columns - pixels.columns[:, None])[:, None, :] <= reach[:, :, None]
+    there = _edge(dab[rows[:, :, None], columns[:, None, :]], background)
+    return np.asarray((near & (pixels.dab[:, None, None] <= there)).any(axis=(1, 2)), bool)
