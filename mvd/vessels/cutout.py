@@ -125,9 +125,7 @@ def _closed(parts: Sequence[_Part], maps: StainMaps, levels: StainLevels) -> Ite
         yield one.lumen | closed[place], filled[place].copy()
 
 
-def _closed_lumens(
-    sheet: Sheet, solid: Mask, boxes: Sequence[Box], *, maps: StainMaps, levels: StainLevels
-) -> Mask:
+def _closed_lumens(sheet: Sheet, solid: Mask, boxes: Sequence[Box], *, maps: StainMaps, levels: StainLevels) -> Mask:
     """Holes of the objects that are lumen: not a nucleus ringed by its own stain, not an island of tissue."""
     holes = without_holes(solid) & ~solid
     at = np.flatnonzero(holes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,11 @@ from mvd.vessels.sheet import Sheet, lay_out
 
 _AROUND = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)])
 
-_SLANT, _STEP = np.pi / (4 * np.sqrt(2)), np.pi / 4
-_BOTH = np.pi / 4 * (1 + 1 / np.sqrt(2))
-_CROFTON = np.array([0, _BOTH, _SLANT, 2 * _SLANT, 0, _BOTH, 0, _SLANT, _STEP, 2 * _STEP, _SLANT, _SLANT, _STEP, 2 * _STEP, 0, 0])
+_STEP, _SLANT, _BOTH = np.pi / 4, np.pi / (4 * np.sqrt(2)), np.pi / 4 * (1 + 1 / np.sqrt(2))
+_CROFTON = np.array([
+    0, _BOTH, _SLANT, 2 * _SLANT, 0, _BOTH, 0, _SLANT,
+    _STEP, 2 * _STEP, _SLANT, _SLANT, _STEP, 2 * _STEP, 0, 0,
+])  # fmt: skip
 """Length in pixels that each pattern of a pixel (1), that above it (2), to its left (4) and above that (8) adds."""
 
 
@@ -48,7 +51,7 @@ def lengths_px(sheet: Sheet, filled: Sequence[Mask], inside: Sequence[FloatImage
     inside
         Distance of the pixels of each object from what is not object.
     """
-    midlines = [np.asarray(skeletonize(one), bool) for one in filled]  # type: ignore[no-untyped-call]
+    midlines: list[Mask] = [skeletonize(one) for one in filled]  # type: ignore[no-untyped-call]
     to_edge = np.concatenate([deep[midline] for deep, midline in zip(inside, midlines, strict=True)])
     points = np.argwhere(sheet.put(midlines))
     owner = sheet.owners()[points[:, 0], points[:, 1]]
@@ -60,10 +63,9 @@ def lengths_px(sheet: Sheet, filled: Sequence[Mask], inside: Sequence[FloatImage
     for _ in range(2):
         reach = np.ravel(dijkstra(graph, indices=end, min_only=True))
         reach[~np.isfinite(reach)] = -1.0
-        start, end = end, np.array([a + int(np.argmax(reach[a:b])) for a, b in zip(first, first[1:], strict=False)])
+        start, end = end, np.array([a + int(np.argmax(reach[a:b])) for a, b in pairwise(first.tolist())])
     return [
-        float(path) + float(a) + float(b)
-        for path, a, b in zip(reach[end], to_edge[start], to_edge[end], strict=True)
+        float(path) + float(a) + float(b) for path, a, b in zip(reach[end], to_edge[start], to_edge[end], strict=True)
     ]
 
 

@@ -79,7 +79,8 @@ def _walled(
 
 def _regions_near(opened: Mask, near_stain: Mask, area_um2: tuple[float, float]) -> tuple[Labels, list[int], list[Box]]:
     """Pale regions numbered; the numbers of those of an area between two with stain beside them, and their boxes."""
-    count, found = cv2.connectedComponentsWithAlgorithm(opened.view(np.uint8), 4, cv2.CV_32S, cv2.CCL_WU)
+    count, labels = cv2.connectedComponentsWithAlgorithm(opened.view(np.uint8), 4, cv2.CV_32S, cv2.CCL_WU)
+    found = np.asarray(labels, np.int32)
     # Most pale regions have no stain at all beside them.
     likely = np.zeros(count, bool)
     likely[found.ravel()[np.flatnonzero(near_stain)]] = True

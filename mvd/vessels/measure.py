@@ -16,9 +16,9 @@ from mvd.vessels.cutout import MIN_HOLE_UM2, View, cut_out
 from mvd.vessels.joining import Joined
 from mvd.vessels.lengths import lengths_px, perimeters_um
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
-from mvd.vessels.outline import shoelace, trace, trace_all, well_composed
+from mvd.vessels.outline import shoelace, trace_all, well_composed
 from mvd.vessels.pieces import Labels
-from mvd.vessels.shape import Hull, Rim, centroid, convex_hull, depth, fit_rim, widest_um, without_holes
+from mvd.vessels.shape import Hull, Rim, centroid, convex_hull, depth, fit_rim, width_um, without_holes
 from mvd.vessels.sheet import Box, Sheet, by_owner, in_sheets, lay_out
 from mvd.vessels.summary import mean, median, quantile, share
 
@@ -75,6 +75,9 @@ class _Shapes:
     hull: list[Hull]
     length_px: list[float]
     perimeter_um: list[float]
+    lumens: list[list[Ring]]
+    lumen_px: list[int]
+    lumen_width_um: list[float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,16 +131,32 @@ def _shapes(sheet: Sheet, views: Sequence[View], crops: Sequence[Box]) -> _Shape
     filled = [view.filled[crop] for view, crop in zip(views, crops, strict=True)]
     on = sheet.put(filled)
     deep = depth(on)
-    outlines = [
-        max(rings, key=shoelace) + (crop[1].start - place[1].start, crop[0].start - place[0].start)
-        for rings, crop, place in zip(trace_all(on, sheet), crops, sheet.places, strict=True)
+    shifts = [
+        (crop[1].start - place[1].start, crop[0].start - place[0].start)
+        for crop, place in zip(crops, sheet.places, strict=True)
     ]
+    rings = zip(trace_all(on, sheet), shifts, strict=True)
+    outlines = [np.add(max(traced, key=shoelace), shift) for traced, shift in rings]
+    lumen = _without_specks(sheet.put([view.lumen[crop] for view, crop in zip(views, crops, strict=True)]))
+    rings = zip(trace_all(well_composed(lumen), sheet), shifts, strict=True)
+    wide = depth(without_holes(lumen))  # red cells float in it
     return _Shapes(
         outline=outlines,
         hull=[convex_hull(view.filled, outline) for view, outline in zip(views, outlines, strict=True)],
         length_px=lengths_px(sheet, filled, [deep[place] for place in sheet.places]),
         perimeter_um=perimeters_um(sheet, filled),
+        lumens=[[ring + shift for ring in traced if shoelace(ring) > 0] for traced, shift in rings],
+        lumen_px=[int(np.count_nonzero(lumen[place])) for place in sheet.places],
+        lumen_width_um=[width_um(wide[place]) for place in sheet.places],
     )
+
+
+def _without_specks(lumen: Mask) -> Mask:
+    """Lumens that are no mere texture of the stain."""
+    _, labels = cv2.connectedComponents(lumen.view(np.uint8), connectivity=4)
+    keep = np.bincount(labels.ravel()) * _PX_UM2 >= MIN_HOLE_UM2
+    keep[0] = False
+    return np.asarray(keep[labels], bool)
 
 
 def _stains(
@@ -194,7 +213,6 @@ def _measured(
     number: int, view: View, shapes: _Shapes, *, stain: _Stain, maps: StainMaps, levels: StainLevels
 ) -> Measured:
     outline, hull = shapes.outline[number], shapes.hull[number]
-    lumens, lumen_area_um2, lumen_width_um = _lumens(view.lumen)
     length_um = shapes.length_px[number] * WORK_UM_PER_PX
     outline_area_um2 = shoelace(outline) * _PX_UM2
     values, reds = maps.dab.ravel()[stain.at], maps.red.ravel()[stain.at]
@@ -205,12 +223,12 @@ def _measured(
     offset = np.array([view.box[1].start, view.box[0].start], np.float64)
     return Measured(
         outline=outline + offset,
-        lumens=tuple(ring + offset for ring in lumens),
+        lumens=tuple(ring + offset for ring in shapes.lumens[number]),
         x_px=cx + offset[0],
         y_px=cy + offset[1],
         area_um2=float(len(values)) * _PX_UM2,
-        lumen_area_um2=lumen_area_um2,
-        lumen_width_um=lumen_width_um,
+        lumen_area_um2=float(shapes.lumen_px[number]) * _PX_UM2,
+        lumen_width_um=shapes.lumen_width_um[number],
         length_um=length_um,
         width_um=outline_area_um2 / length_um,
         perimeter_um=shapes.perimeter_um[number],
@@ -229,16 +247,3 @@ def _measured(
         appearance=appearance(view, stain.at, maps, depth_px=stain.depth_px, red_share=red),
         doubtful_join=view.doubtful_join,
     )
-
-
-def _lumens(lumen: Mask) -> tuple[list[Ring], float, float]:
-    """Outlines, area and width of the lumens of an object that are no mere texture of the stain."""
-    if not lumen.any():
-        return [], 0.0, 0.0
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(lumen.astype(np.uint8), connectivity=4)
-    keep = stats[:, cv2.CC_STAT_AREA] * _PX_UM2 >= MIN_HOLE_UM2
-    keep[0] = False
-    lumen = np.asarray(keep[labels], bool)
-    rings = [ring for ring in trace(well_composed(lumen)) if shoelace(ring) > 0]
-    # Red cells float in it.
-    return rings, float(lumen.sum()) * _PX_UM2, widest_um(without_holes(lumen))

@@ -41,7 +41,8 @@ def find_pieces(maps: StainMaps, levels: StainLevels) -> Labels:
     at = np.flatnonzero(maps.dab > levels.low)
     stained = np.zeros(maps.dab.shape, np.uint8)
     stained.ravel()[at[_exceeds_surroundings(maps.dab, at, levels.background)]] = 1
-    _, labels = cv2.connectedComponentsWithAlgorithm(stained, 8, cv2.CV_32S, cv2.CCL_WU)
+    _, found_labels = cv2.connectedComponentsWithAlgorithm(stained, 8, cv2.CV_32S, cv2.CCL_WU)
+    labels = np.asarray(found_labels, np.int32)
     flat = labels.ravel()
     at = np.flatnonzero(stained.view(bool))
     found = flat[at]

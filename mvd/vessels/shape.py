@@ -111,9 +111,13 @@ def convex_hull(filled: Mask, outline: Ring) -> Hull:
 
 def widest_um(mask: Mask) -> float:
     """Diameter of the largest circle inside a mask."""
-    if not mask.any():
-        return 0.0
-    return 2 * (float(depth(mask).max()) - 0.5) * WORK_UM_PER_PX
+    return width_um(depth(mask))
+
+
+def width_um(deep: FloatImage) -> float:
+    """Diameter of the largest circle inside a mask of which this is the `depth`."""
+    deepest = float(deep.max(initial=0))
+    return 2 * (deepest - 0.5) * WORK_UM_PER_PX if deepest > 0 else 0.0
 
 
 def _framed(mask: Mask) -> NDArray[np.uint8]:
