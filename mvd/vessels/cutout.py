@@ -129,11 +129,13 @@ def _closed_lumens(sheet: Sheet, solid: Mask, boxes: Sequence[Box], *, maps: Sta
     """Holes of the objects that are lumen: not a nucleus ringed by its own stain, not an island of tissue."""
     holes = without_holes(solid) & ~solid
     at = np.flatnonzero(holes)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8), connectivity=4)
-    hole, area = labels.ravel()[at], stats[:, cv2.CC_STAT_AREA]
-    place = sheet.in_region(at, sheet.owners().ravel()[at], boxes, maps.dab.shape[1])
+    count, labels = cv2.connectedComponents(holes.view(np.uint8), connectivity=4)
+    hole = labels.ravel()[at]
+    area = np.bincount(hole, minlength=count)
+    owners = sheet.owners().ravel()[at]
+    place = sheet.in_region(at, owners, boxes, maps.dab.shape[1])
     nuclear, glassy = (
-        np.bincount(hole, weights=is_so, minlength=count) / area
+        np.bincount(hole, weights=is_so, minlength=count) / np.maximum(area, 1)
         for is_so in (
             maps.haematoxylin.ravel()[place] > levels.nuclear,
             maps.total.ravel()[place] < TISSUE_OD,
@@ -141,8 +143,8 @@ def _closed_lumens(sheet: Sheet, solid: Mask, boxes: Sequence[Box], *, maps: Sta
     )
     wide = np.zeros(count, bool)
     for number in np.flatnonzero(area * _PX_UM2 >= _ISLAND_UM2).tolist():
-        left, top, width, height = stats[number, :4].tolist()
-        wide[number] = widest_um(labels[top : top + height, left : left + width] == number) > _ISLAND_UM
+        owner = sheet.places[int(owners[np.argmax(hole == number)])]
+        wide[number] = widest_um(labels[owner] == number) > _ISLAND_UM
     lumen = (area * _PX_UM2 < MIN_HOLE_UM2) | (np.where(wide, glassy, 1 - nuclear) >= 0.5)
     lumen[0] = False
     closed = np.zeros_like(holes)

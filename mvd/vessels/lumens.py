@@ -87,12 +87,12 @@ def _regions_near(opened: Mask, near_stain: Mask, area_um2: tuple[float, float])
     likely[0] = False
     at = np.flatnonzero(opened)
     of = found.ravel()[at]
-    chosen = np.flatnonzero(likely[of])
-    at, of = at[chosen], of[chosen]
     area = np.bincount(of, minlength=count) * WORK_UM_PER_PX**2
     likely &= (area >= area_um2[0]) & (area <= area_um2[1])
+    chosen = np.flatnonzero(likely[of])
+    of = of[chosen]
     ends = np.full((count, 4), np.iinfo(np.int64).min)
-    for axis, place in enumerate(np.divmod(at, opened.shape[1])):
+    for axis, place in enumerate(np.divmod(at[chosen], opened.shape[1])):
         np.maximum.at(ends[:, axis], of, -place)
         np.maximum.at(ends[:, axis + 2], of, place + 1)
     numbers = np.flatnonzero(likely).tolist()
