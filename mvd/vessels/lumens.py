@@ -83,20 +83,31 @@ def _regions_near(opened: Mask, near_stain: Mask, area_um2: tuple[float, float])
     found = np.asarray(labels, np.int32)
     # Most pale regions have no stain at all beside them.
     likely = np.zeros(count, bool)
-    likely[found.ravel()[np.flatnonzero(near_stain)]] = True
-    likely[0] = False
-    at = np.flatnonzero(opened)
-    of = found.ravel()[at]
-    area = np.bincount(of, minlength=count) * WORK_UM_PER_PX**2
+    likely[found.ravel()[np.flatnonzero(opened & near_stain)]] = True
+    rows, starts, stops = _runs(opened)
+    of = found[rows, starts]
+    area = np.bincount(of, weights=stops - starts, minlength=count) * WORK_UM_PER_PX**2
     likely &= (area >= area_um2[0]) & (area <= area_um2[1])
     chosen = np.flatnonzero(likely[of])
     of = of[chosen]
     ends = np.full((count, 4), np.iinfo(np.int64).min)
-    for axis, place in enumerate(np.divmod(at[chosen], opened.shape[1])):
-        np.maximum.at(ends[:, axis], of, -place)
-        np.maximum.at(ends[:, axis + 2], of, place + 1)
+    for side, place in enumerate((-rows, -starts, rows + 1, stops)):
+        np.maximum.at(ends[:, side], of, place[chosen])
     numbers = np.flatnonzero(likely).tolist()
     return found, numbers, [_around(ends[number].tolist(), opened.shape) for number in numbers]
+
+
+def _runs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Row, first column and one past the last of every stretch of a row that lies in a mask: far fewer than pixels."""
+    columns = mask.shape[1] + 1
+    apart = np.zeros((len(mask), columns), bool)  # a column between the end of each row and the start of the next
+    apart[:, :-1] = mask
+    flat = apart.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if flat[0]:
+        changes = np.concatenate([[0], changes])
+    rows, starts = np.divmod(changes[::2], columns)
+    return rows, starts, changes[1::2] - rows * columns
 
 
 def _is_walled(points: NDArray[np.int64], stained: Mask, min_share: float) -> bool:

@@ -17,6 +17,7 @@ from skimage.morphology import skeletonize
 from mvd.stains import mean_density
 from mvd.vessels.joining import densest
 from mvd.vessels.lengths import _neighbours, lengths_px, perimeters_um
+from mvd.vessels.lumens import _runs
 from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
 from mvd.vessels.measure import _slope
 from mvd.vessels.outline import trace, trace_all, well_composed
@@ -169,3 +170,12 @@ def test_a_masks_edge_at_the_end_of_the_region_is_none():
     expected[1][0], expected[1][:, 0] = 0, 0
     for place, picture in zip(sheet.places, expected, strict=True):
         assert np.array_equal(inner[place], picture > 0)
+
+
+@given(masks)
+def test_the_runs_of_a_mask_are_its_pixels(mask):
+    drawn = np.zeros_like(mask)
+    for row, start, stop in zip(*_runs(mask), strict=True):
+        assert not drawn[row, start:stop].any()
+        drawn[row, start:stop] = True
+    assert np.array_equal(drawn, mask)
