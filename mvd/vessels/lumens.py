@@ -69,12 +69,14 @@ def _walled(
         owner = sheet.owners()
         at, starts = by_owner(filled & (inner == 0), owner, len(numbers))
         near = near_stain.ravel()[sheet.in_region(at, owner.ravel()[at], boxes[run], found.shape[1])]
-        rows, columns = np.divmod(at, sheet.shape[1])
-        for number, (lumen, box, place) in enumerate(zip(lumens, boxes[run], sheet.places, strict=True)):
-            own = slice(starts[number], starts[number + 1])
-            points = np.stack([rows[own] - place[0].start, columns[own] - place[1].start], axis=1)
-            if _is_walled(points, near[own], wall_share):
-                yield np.ascontiguousarray(lumen), box
+        stained = np.diff(np.concatenate([[0], np.cumsum(near)])[starts])
+        enough = stained / np.maximum(np.diff(starts), 1) >= wall_share
+        for number in np.flatnonzero(enough).tolist():
+            own, place = slice(starts[number], starts[number + 1]), sheet.places[number]
+            rows, columns = np.divmod(at[own], sheet.shape[1])
+            points = np.stack([rows - place[0].start, columns - place[1].start], axis=1)
+            if _goes_round(points, near[own]):
+                yield np.ascontiguousarray(filled[place]), boxes[run][number]
 
 
 def _regions_near(opened: Mask, near_stain: Mask, area_um2: tuple[float, float]) -> tuple[Labels, list[int], list[Box]]:
@@ -110,16 +112,8 @@ def _runs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.in
     return rows, starts, changes[1::2] - rows * columns
 
 
-def _is_walled(points: NDArray[np.int64], stained: Mask, min_share: float) -> bool:
-    """Whether stain goes round a lumen: along enough of its edge, and not on one side of it only.
-
-    Parameters
-    ----------
-    points, stained
-        (n, 2) pixels of its edge, and whether there is stain near each.
-    """
-    if not len(stained) or np.count_nonzero(stained) / len(stained) < min_share:
-        return False
+def _goes_round(points: NDArray[np.int64], stained: Mask) -> bool:
+    """Whether the stain along the edge of a lumen, its (n, 2) points, is not on one side of it only."""
     towards = (points - points.mean(axis=0))[stained]
     length = np.hypot(towards[:, 0], towards[:, 1])
     directions = towards / np.maximum(length, 1e-9)[:, None]

@@ -113,7 +113,7 @@ def by_owner(mask: Mask, owner: NDArray[np.int32], size: int) -> tuple[NDArray[n
         `Sheet.owners`, and how many pictures there are.
     """
     at = np.flatnonzero(mask)
-    of = owner.ravel()[at]
+    of = owner.ravel()[at].astype(np.min_scalar_type(size))  # 16 bits are sorted by radix
     starts = np.cumsum(np.bincount(of, minlength=size))
     return at[np.argsort(of, kind="stable")], [0, *starts.tolist()]
 
