@@ -57,11 +57,9 @@ class _Part:
 
 def cut_out(labels: Labels, joined: Joined, maps: StainMaps, *, levels: StainLevels, part: bool) -> Iterator[View]:
     """Every object that somewhere reaches `levels.high`, in object order; with `part`, its branches one by one."""
-    parts = list(_parts(labels, joined, maps, levels))
     pieces = np.bincount(joined.group)
-    for run in in_sheets([one.solid.shape for one in parts]):
-        of = parts[run]
-        for one, (lumen, filled) in zip(of, _closed(of, maps, levels), strict=True):
+    for parts in in_sheets(_parts(labels, joined, maps, levels), lambda one: one.solid.shape):
+        for one, (lumen, filled) in zip(parts, _closed(parts, maps, levels), strict=True):
             doubtful = bool(joined.doubtful[one.number])
             view = View(one.box, one.stained, filled, lumen, int(pieces[one.number]), doubtful)
             yield from _branches(view, labels) if part else (view,)

@@ -13,7 +13,7 @@ from mvd.stains import TISSUE_OD
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.pieces import Labels
 from mvd.vessels.shape import without_holes
-from mvd.vessels.sheet import Box, by_owner, in_sheets, lay_out
+from mvd.vessels.sheet import Box, box_shape, by_owner, in_sheets, lay_out
 
 LUMEN_WALL_UM = 2.5
 """Stain this close to a lumen is its wall: the blur of the edge and half a wall."""
@@ -58,17 +58,17 @@ def _walled(
     opened: Mask, near_stain: Mask, area_um2: tuple[float, float], wall_share: float
 ) -> Iterator[tuple[Mask, Box]]:
     """The pale regions of an area between two that have a wall, in raster order; each with its holes, and its box."""
-    found, likely, boxes = _regions_near(opened, near_stain, area_um2)
-    shapes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in boxes]
-    for run in in_sheets(shapes):
-        sheet, numbers = lay_out(shapes[run]), likely[run]
+    found, likely = _regions_near(opened, near_stain, area_um2)
+    for together in in_sheets(likely, lambda one: box_shape(one[1])):
+        boxes = [box for _, box in together]
+        sheet = lay_out([box_shape(box) for box in boxes])
         # Red cells float in a lumen.
-        filled = without_holes(sheet.put([found[box] == n for box, n in zip(boxes[run], numbers, strict=True)]))
+        filled = without_holes(sheet.put([found[box] == number for number, box in together]))
         lumens = [filled[place] for place in sheet.places]
-        inner = cv2.erode(sheet.put_open(lumens, boxes[run], found.shape).view(np.uint8), disc(0.5))
+        inner = cv2.erode(sheet.put_open(lumens, boxes, found.shape).view(np.uint8), disc(0.5))
         owner = sheet.owners()
-        at, starts = by_owner(filled & (inner == 0), owner, len(numbers))
-        near = near_stain.ravel()[sheet.in_region(at, owner.ravel()[at], boxes[run], found.shape[1])]
+        at, starts = by_owner(filled & (inner == 0), owner, len(boxes))
+        near = near_stain.ravel()[sheet.in_region(at, owner.ravel()[at], boxes, found.shape[1])]
         stained = np.diff(np.concatenate([[0], np.cumsum(near)])[starts])
         enough = stained / np.maximum(np.diff(starts), 1) >= wall_share
         for number in np.flatnonzero(enough).tolist():
@@ -76,11 +76,13 @@ def _walled(
             rows, columns = np.divmod(at[own], sheet.shape[1])
             points = np.stack([rows - place[0].start, columns - place[1].start], axis=1)
             if _goes_round(points, near[own]):
-                yield np.ascontiguousarray(filled[place]), boxes[run][number]
+                yield np.ascontiguousarray(filled[place]), boxes[number]
 
 
-def _regions_near(opened: Mask, near_stain: Mask, area_um2: tuple[float, float]) -> tuple[Labels, list[int], list[Box]]:
-    """Pale regions numbered; the numbers of those of an area between two with stain beside them, and their boxes."""
+def _regions_near(
+    opened: Mask, near_stain: Mask, area_um2: tuple[float, float]
+) -> tuple[Labels, list[tuple[int, Box]]]:
+    """Pale regions numbered; number and box of those of an area between two with stain beside them."""
     count, labels = cv2.connectedComponentsWithAlgorithm(opened.view(np.uint8), 4, cv2.CV_32S, cv2.CCL_WU)
     found = np.asarray(labels, np.int32)
     # Most pale regions have no stain at all beside them.
@@ -96,7 +98,7 @@ def _regions_near(opened: Mask, near_stain: Mask, area_um2: tuple[float, float])
     for side, place in enumerate((-rows, -starts, rows + 1, stops)):
         np.maximum.at(ends[:, side], of, place[chosen])
     numbers = np.flatnonzero(likely).tolist()
-    return found, numbers, [_around(ends[number].tolist(), opened.shape) for number in numbers]
+    return found, [(number, _around(ends[number].tolist(), opened.shape)) for number in numbers]
 
 
 def _runs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:

@@ -19,7 +19,7 @@ from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
 from mvd.vessels.outline import shoelace, trace_all, well_composed
 from mvd.vessels.pieces import Labels
 from mvd.vessels.shape import Hull, Rim, centroid, convex_hull, depth, fit_rim, width_um, without_holes
-from mvd.vessels.sheet import Box, Sheet, by_owner, in_sheets, lay_out
+from mvd.vessels.sheet import Box, Sheet, box_shape, by_owner, in_sheets, lay_out
 from mvd.vessels.summary import mean, median, quantile, share
 
 _PX_UM2 = WORK_UM_PER_PX**2
@@ -101,17 +101,17 @@ def measure_objects(
 
     With `part`, the branches of an object are objects of their own.
     """
-    views = list(cut_out(labels, joined, maps, levels=levels, part=part))
+    views = cut_out(labels, joined, maps, levels=levels, part=part)
     return [
         measured
-        for run in in_sheets([view.filled.shape for view in views])
-        for measured in _on_sheet(views[run], maps, levels)
+        for together in in_sheets(views, lambda view: view.filled.shape)
+        for measured in _on_sheet(together, maps, levels)
     ]
 
 
 def _on_sheet(views: Sequence[View], maps: StainMaps, levels: StainLevels) -> Iterator[Measured]:
     crops = [_crop(view.filled) for view in views]
-    sheet = lay_out([(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in crops])
+    sheet = lay_out([box_shape(crop) for crop in crops])
     shapes = _shapes(sheet, views, crops)
     stains = _stains(sheet, views, crops, shapes=shapes, maps=maps)
     for number, (view, stain) in enumerate(zip(views, stains, strict=True)):
@@ -198,8 +198,9 @@ def _slope(dab: FloatImage, at: NDArray[np.intp]) -> NDArray[np.float32]:
     """
     (height, width), flat = dab.shape, dab.ravel()
     row, column = np.divmod(at, width)
-    up, down = np.abs(row - 1) * width, (height - 1 - np.abs(height - 2 - row)) * width
-    left, right, row = np.abs(column - 1), width - 1 - np.abs(width - 2 - column), row * width
+    up, down = (_mirrored(row + step, height) * width for step in (-1, 1))
+    left, right = (_mirrored(column + step, width) for step in (-1, 1))
+    row = row * width
     a, b, c = flat[up + left], flat[up + column], flat[up + right]
     d, e = flat[row + left], flat[row + right]
     f, g, h = flat[down + left], flat[down + column], flat[down + right]
@@ -207,6 +208,11 @@ def _slope(dab: FloatImage, at: NDArray[np.intp]) -> NDArray[np.float32]:
     dx = ((c - a) + (h - f)) * eighth + (e - d) * quarter
     dy = ((f + h) * eighth + g * quarter) - ((a + c) * eighth + b * quarter)
     return np.asarray(np.sqrt(dx * dx + dy * dy) / np.float32(WORK_UM_PER_PX), np.float32)
+
+
+def _mirrored(at: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """Places up to one beyond either end, those beyond mirrored at the middle of the last pixel."""
+    return size - 1 - np.abs(size - 1 - np.abs(at)) if size > 1 else np.zeros_like(at)
 
 
 def _measured(

@@ -5,8 +5,9 @@ A call of the image libraries costs some 10 µs before it looks at a pixel; most
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ _SHELF_PX = 1024
 _SHEET_PX = 1 << 20
 """Pixels of a sheet of more than one picture: what is computed on it stays within some 50 MB."""
 
+T = TypeVar("T")
 Shape = tuple[int, int]
 Box = tuple[slice, slice]
 
@@ -90,6 +92,11 @@ class Sheet:
         return np.asarray((row + down[owner]) * columns + column + right[owner], np.intp)
 
 
+def box_shape(box: Box) -> Shape:
+    rows, columns = box
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
 def lay_out(shapes: Sequence[Shape]) -> Sheet:
     """A sheet for pictures of these shapes: on shelves, the tallest first."""
     width = max([_SHELF_PX, *(columns + 2 for _, columns in shapes)])
@@ -118,14 +125,17 @@ def by_owner(mask: Mask, owner: NDArray[np.int32], size: int) -> tuple[NDArray[n
     return at[np.argsort(of, kind="stable")], [0, *starts.tolist()]
 
 
-def in_sheets(shapes: Sequence[Shape]) -> Iterator[slice]:
-    """Runs of pictures that go on one sheet together."""
-    first = pixels = 0
-    for number, (rows, columns) in enumerate(shapes):
+def in_sheets(things: Iterable[T], shape: Callable[[T], Shape]) -> Iterator[list[T]]:
+    """Things with a picture of a shape, those together that go on one sheet; no more than these are asked for."""
+    together: list[T] = []
+    pixels = 0
+    for thing in things:
+        rows, columns = shape(thing)
         area = (rows + 2) * (columns + 2)
-        if number > first and pixels + area > _SHEET_PX:
-            yield slice(first, number)
-            first, pixels = number, 0
+        if together and pixels + area > _SHEET_PX:
+            yield together
+            together, pixels = [], 0
+        together.append(thing)
         pixels += area
-    if first < len(shapes):
-        yield slice(first, len(shapes))
+    if together:
+        yield together

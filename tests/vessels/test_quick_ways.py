@@ -96,9 +96,16 @@ def test_pictures_on_a_sheet_keep_two_pixels_apart(shapes):
     ids=["none", "one too large", "all together", "two sheets"],
 )
 def test_sheets_hold_all_pictures_once_and_in_order(shapes, runs):
-    found = list(in_sheets(shapes))
-    assert [run.stop - run.start for run in found] == runs
-    assert [number for run in found for number in range(run.start, run.stop)] == list(range(len(shapes)))
+    found = list(in_sheets(enumerate(shapes), lambda thing: thing[1]))
+    assert [len(together) for together in found] == runs
+    assert [number for together in found for number, _ in together] == list(range(len(shapes)))
+
+
+def test_no_more_pictures_are_held_than_go_on_one_sheet():
+    asked = []
+    sheets = in_sheets((asked.append(number) or number for number in range(9)), lambda _: (700, 700))
+    assert next(sheets) == [0, 1]
+    assert asked == [0, 1, 2]
 
 
 @given(objects)
@@ -151,7 +158,7 @@ def test_what_exceeds_its_surroundings_is_what_a_dilation_leaves(seed, height, w
     assert np.array_equal(_exceeds_surroundings(dab, at, 0.02), (dab > edge).ravel()[at])
 
 
-@pytest.mark.parametrize("shape", [(2, 2), (3, 40), (40, 33)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 2), (3, 40), (40, 33)], ids=str)
 def test_the_slope_is_sobels(shape):
     dab = np.random.default_rng(3).random(shape, np.float32)
     dx, dy = (cv2.Sobel(dab, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))
