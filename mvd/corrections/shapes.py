@@ -20,9 +20,10 @@ from mvd.corrections.model import Shape, Source
 from mvd.corrections.state import points_of
 from mvd.errors import CorrectionError
 from mvd.geometry import Mask, Ring
+from mvd.vessels.lengths import length_px, perimeter_um
 from mvd.vessels.maps import WORK_UM_PER_PX
 from mvd.vessels.model import Vessel
-from mvd.vessels.shape import depth, length_px, perimeter_um, widest_um
+from mvd.vessels.shape import depth, widest_um
 
 NOMINAL_DIAMETER_UM = 10.0
 """Of the disc that stands for a vessel that was only clicked on: about a capillary cut across (simulated ones have the

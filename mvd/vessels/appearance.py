@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from mvd.geometry import Mask
+from mvd.vessels.cutout import View
 from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
-from mvd.vessels.shape import depth
+from mvd.vessels.summary import mean, standard_deviation
 
 _DETAIL_UM = 1.0
 """Gaussian sigma: finer than this is grain and edge, coarser is how stain varies along a wall."""
@@ -37,24 +38,26 @@ class Appearance:
     residual_sd_od: float
 
 
-def appearance(stained: Mask, box: tuple[slice, slice], maps: StainMaps, *, red_share: float) -> Appearance:
-    """Measure an object that lies at `box` in its region.
+def appearance(
+    view: View, at: NDArray[np.intp], maps: StainMaps, *, depth_px: NDArray[np.float32], red_share: float
+) -> Appearance:
+    """Measure an object.
 
     Parameters
     ----------
-    stained
-        (rows, columns) of the box.
+    at, depth_px
+        Positions of its stained pixels in the flat region, in raster order; their distance from what is not stained.
     red_share
         The object's own red over DAB density.
     """
-    dab, h, residual = (of[box][stained] for of in (maps.dab, maps.haematoxylin, maps.residual))
-    smooth = cv2.GaussianBlur(np.ascontiguousarray(maps.dab[box]), (0, 0), _DETAIL_UM / WORK_UM_PER_PX)
+    dab, h, residual, red = (of.ravel()[at] for of in (maps.dab, maps.haematoxylin, maps.residual, maps.red))
+    smooth = cv2.GaussianBlur(np.ascontiguousarray(maps.dab[view.box]), (0, 0), _DETAIL_UM / WORK_UM_PER_PX)
     return Appearance(
-        depth_um=float(np.mean(depth(stained)[stained])) * WORK_UM_PER_PX,
-        dab_sd_od=float(np.std(dab)),
-        detail_od=float(np.std((maps.dab[box] - smooth)[stained])),
-        h_od=float(np.mean(h)),
-        red_sd_od=float(np.std(maps.red[box][stained] - np.float32(red_share) * dab)),
-        residual_od=float(np.mean(residual)),
-        residual_sd_od=float(np.std(residual)),
+        depth_um=mean(depth_px) * WORK_UM_PER_PX,
+        dab_sd_od=standard_deviation(dab),
+        detail_od=standard_deviation(dab - smooth[view.stained]),
+        h_od=mean(h),
+        red_sd_od=standard_deviation(red - np.float32(red_share) * dab),
+        residual_od=mean(residual),
+        residual_sd_od=standard_deviation(residual),
     )

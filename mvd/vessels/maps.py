@@ -79,8 +79,7 @@ def stain_maps(region: Raster, stains: Stains) -> StainMaps:
         density = optical_density(pixels[rows], stains.white)
         cv2.transform(density, thirds, dst=total[rows])
         cv2.extractChannel(density, 0, dst=red[rows])
-        parts = separate_density(density, stains)
-        cv2.mixChannels([parts], [haematoxylin[rows], dab[rows], residual[rows]], [0, 0, 1, 1, 2, 2])
+        haematoxylin[rows], dab[rows], residual[rows] = cv2.split(separate_density(density, stains))
     return StainMaps(dab=dab, haematoxylin=haematoxylin, total=total, red=red, residual=residual)
 
 

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
 from mvd.vessels.appearance import Appearance, appearance
-from mvd.vessels.branches import part_branches
-from mvd.vessels.joining import LUMEN_OPENING_UM, LUMEN_WALL_UM, Joined, densest, disc, line_between
+from mvd.vessels.cutout import MIN_HOLE_UM2, View, cut_out
+from mvd.vessels.joining import Joined
+from mvd.vessels.lengths import lengths_px, perimeters_um
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
-from mvd.vessels.outline import shoelace, trace, well_composed
+from mvd.vessels.outline import shoelace, trace_all, well_composed
 from mvd.vessels.pieces import Labels
-from mvd.vessels.shape import (
-    Rim,
-    centroid,
-    convex_hull,
-    depth,
-    fit_rim,
-    length_px,
-    perimeter_um,
-    widest_um,
-    without_holes,
-)
+from mvd.vessels.shape import Hull, Rim, centroid, convex_hull, depth, fit_rim, width_um, without_holes
+from mvd.vessels.sheet import Box, Sheet, box_shape, by_owner, in_sheets, lay_out
+from mvd.vessels.summary import mean, median, quantile, share
 
-_MIN_HOLE_UM2 = 3.0
-"""Enclosed gaps smaller than this are texture of the stain, not a lumen."""
-_ISLAND_UM = 20.0
-"""A gap wider than this inside a loop of stain is lumen only if it is clear; else it is tissue between branches."""
-_MARGIN_PX = round(LUMEN_WALL_UM / WORK_UM_PER_PX) + 2
 _PX_UM2 = WORK_UM_PER_PX**2
 
 
@@ -80,16 +67,31 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _View:
-    """One object cut out of its region, with a margin of background."""
+class _Shapes:
+    """What one look at the sheet tells of every object on it."""
 
-    box: tuple[slice, slice]
-    stained: Mask
-    filled: Mask
-    """Stained pixels, bridges and lumens: one connected shape, well composed."""
-    lumen: Mask
-    pieces: int
-    doubtful_join: bool
+    outline: list[Ring]
+    """In pixels of the view."""
+    hull: list[Hull]
+    length_px: list[float]
+    perimeter_um: list[float]
+    lumens: list[list[Ring]]
+    lumen_px: list[int]
+    lumen_width_um: list[float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stain:
+    """The stained pixels of one object, in raster order."""
+
+    at: NDArray[np.intp]
+    """Positions in the flat region."""
+    depth_px: NDArray[np.float32]
+    """Distance of each from what is not stained."""
+    slope: NDArray[np.float32]
+    """Steepness of the DAB density at those along the edge of the stain, OD per µm."""
+    core: NDArray[np.intp]
+    """Positions of the inner half of the hull."""
 
 
 def measure_objects(
@@ -99,142 +101,155 @@ def measure_objects(
 
     With `part`, the branches of an object are objects of their own.
     """
-    slope = _slope(maps)
+    views = cut_out(labels, joined, maps, levels=levels, part=part)
     return [
-        _measure(branch, maps, slope, levels)
-        for view in _views(labels, joined, maps, levels)
-        for branch in (_branches(view, labels) if part else (view,))
+        measured
+        for together in in_sheets(views, lambda view: view.filled.shape)
+        for measured in _on_sheet(together, maps, levels)
     ]
 
 
-def _views(labels: Labels, joined: Joined, maps: StainMaps, levels: StainLevels) -> Iterator[_View]:
-    group = joined.group[labels]
-    lumens = joined.lumen_group[joined.lumens]
-    reached = densest(labels, joined.group, maps)
-    bridges: dict[int, list[int]] = {}
-    for i, piece in enumerate(joined.bridges.first.tolist()):
-        bridges.setdefault(int(joined.group[piece]), []).append(i)
-    pieces = np.bincount(joined.group, minlength=len(reached))
-    for number, place in enumerate(ndimage.find_objects(np.maximum(group, lumens)), start=1):
-        if place is None or reached[number] < levels.high:
-            continue
-        box = _with_margin(place)
-        stained = group[box] == number
-        lumen = _up_to_wall(lumens[box] == number, stained)
-        solid = stained | lumen
-        for i in bridges.get(number, ()):
-            _draw_bridge(solid, joined.bridges.p[i], joined.bridges.q[i], box)
-        lumen |= _closed_lumens(solid, box, maps, levels)
-        yield _View(
-            box, stained, well_composed(solid | lumen), lumen, int(pieces[number]), bool(joined.doubtful[number])
-        )
+def _on_sheet(views: Sequence[View], maps: StainMaps, levels: StainLevels) -> Iterator[Measured]:
+    crops = [_crop(view.filled) for view in views]
+    sheet = lay_out([box_shape(crop) for crop in crops])
+    shapes = _shapes(sheet, views, crops)
+    stains = _stains(sheet, views, crops, shapes=shapes, maps=maps)
+    for number, (view, stain) in enumerate(zip(views, stains, strict=True)):
+        yield _measured(number, view, shapes, stain=stain, maps=maps, levels=levels)
 
 
-def _branches(view: _View, labels: Labels) -> Iterator[_View]:
-    """The object's branches, each cut out as the object was."""
-    parts = part_branches(view.filled)
-    for number in range(1, int(parts.max()) + 1):
-        branch = well_composed(parts == number)
-        stained = view.stained & branch
-        if stained.any():
-            pieces = len(np.unique(labels[view.box][stained]))
-            yield _View(view.box, stained, branch, view.lumen & branch, pieces, view.doubtful_join)
-
-
-def _up_to_wall(lumen: Mask, stained: Mask) -> Mask:
-    """A lumen's clear middle grown through the blur of its edge to the stained wall, where there is one."""
-    if not lumen.any():
-        return lumen
-    grown, wall = (cv2.dilate(mask.astype(np.uint8), disc(LUMEN_WALL_UM)) > 0 for mask in (lumen, stained))
-    edge = cv2.dilate(lumen.astype(np.uint8), disc(LUMEN_OPENING_UM)) > 0
-    return np.asarray(((grown & wall) | edge) & ~stained, bool)
-
-
-def _with_margin(place: tuple[slice, ...]) -> tuple[slice, slice]:
-    rows, columns = place
+def _crop(filled: Mask) -> Box:
+    """Where in its view an object lies, and the pixels to the right and below, into which its hull may reach."""
+    rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
     return (
-        slice(max(rows.start - _MARGIN_PX, 0), rows.stop + _MARGIN_PX),
-        slice(max(columns.start - _MARGIN_PX, 0), columns.stop + _MARGIN_PX),
+        slice(int(rows[0]), min(int(rows[-1]) + 2, filled.shape[0])),
+        slice(int(columns[0]), min(int(columns[-1]) + 2, filled.shape[1])),
     )
 
 
-def _draw_bridge(solid: Mask, p: NDArray[np.int32], q: NDArray[np.int32], box: tuple[slice, slice]) -> None:
-    rows, columns = line_between(p, q)
-    solid[rows - box[0].start, columns - box[1].start] = True
-
-
-def _slope(maps: StainMaps) -> FloatImage:
-    """Steepness of the DAB density, OD per µm."""
-    dx = cv2.Sobel(maps.dab, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
-    dy = cv2.Sobel(maps.dab, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    return np.asarray(cv2.magnitude(dx, dy) / WORK_UM_PER_PX, np.float32)
-
-
-def _measure(view: _View, maps: StainMaps, slope: FloatImage, levels: StainLevels) -> Measured:
-    box, stained = view.box, view.stained
-    haematoxylin, dab = maps.haematoxylin[box], maps.dab[box]
-    lumen, filled = _without_specks(view.lumen), view.filled
-    rings = trace(filled)
-    outline = max(rings, key=shoelace)
-    length_um = length_px(filled, depth(filled)) * WORK_UM_PER_PX
-    outline_area_um2 = shoelace(outline) * _PX_UM2
-    values = dab[stained]
-    peak = float(np.percentile(values, 95))
-    dense = stained & (dab >= np.median(values))
-    rim = stained & (cv2.erode(stained.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
-    cx, cy = centroid(outline)
-    hull = convex_hull(filled, outline)
-    red = red_share(maps.red[box][stained], values)
-    offset = np.array([box[1].start, box[0].start], np.float64)
-    return Measured(
-        outline=outline + offset,
-        lumens=tuple(ring + offset for ring in trace(well_composed(lumen)) if shoelace(ring) > 0),
-        x_px=cx + offset[0],
-        y_px=cy + offset[1],
-        area_um2=float(stained.sum()) * _PX_UM2,
-        lumen_area_um2=float(lumen.sum()) * _PX_UM2,
-        lumen_width_um=widest_um(without_holes(lumen)),  # red cells float in it
-        length_um=length_um,
-        width_um=outline_area_um2 / length_um,
-        perimeter_um=perimeter_um(filled),
-        pieces=view.pieces,
-        mean_dab_od=float(np.mean(values)),
-        peak_dab_od=peak,
-        red_share=red,
-        dense_red_od=float(np.mean(maps.red[box][dense])),
-        outline_area_um2=outline_area_um2,
-        edge_slope_per_um=float(np.mean(slope[box][rim])) / max(peak - levels.background, 1e-6),
-        hull_diameter_um=hull.diameter_um,
-        hull_aspect=hull.aspect,
-        core_h_od=float(np.mean(haematoxylin[hull.core])),
-        core_clear_share=float(np.mean(maps.total[box][hull.core] < TISSUE_OD)),
-        rim=fit_rim(stained, box, maps),
-        appearance=appearance(stained, box, maps, red_share=red),
-        doubtful_join=view.doubtful_join,
+def _shapes(sheet: Sheet, views: Sequence[View], crops: Sequence[Box]) -> _Shapes:
+    filled = [view.filled[crop] for view, crop in zip(views, crops, strict=True)]
+    on = sheet.put(filled)
+    deep = depth(on)
+    shifts = [
+        (crop[1].start - place[1].start, crop[0].start - place[0].start)
+        for crop, place in zip(crops, sheet.places, strict=True)
+    ]
+    rings = zip(trace_all(on, sheet), shifts, strict=True)
+    outlines = [np.add(max(traced, key=shoelace), shift) for traced, shift in rings]
+    lumen = _without_specks(sheet.put([view.lumen[crop] for view, crop in zip(views, crops, strict=True)]))
+    rings = zip(trace_all(well_composed(lumen), sheet), shifts, strict=True)
+    wide = depth(without_holes(lumen))  # red cells float in it
+    return _Shapes(
+        outline=outlines,
+        hull=[convex_hull(view.filled, outline) for view, outline in zip(views, outlines, strict=True)],
+        length_px=lengths_px(sheet, filled, [deep[place] for place in sheet.places]),
+        perimeter_um=perimeters_um(sheet, filled),
+        lumens=[[ring + shift for ring in traced if shoelace(ring) > 0] for traced, shift in rings],
+        lumen_px=[int(np.count_nonzero(lumen[place])) for place in sheet.places],
+        lumen_width_um=[width_um(wide[place]) for place in sheet.places],
     )
 
 
 def _without_specks(lumen: Mask) -> Mask:
     """Lumens that are no mere texture of the stain."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(lumen.astype(np.uint8), connectivity=4)
-    keep = stats[:, cv2.CC_STAT_AREA] * _PX_UM2 >= _MIN_HOLE_UM2
+    _, labels = cv2.connectedComponents(lumen.view(np.uint8), connectivity=4)
+    keep = np.bincount(labels.ravel()) * _PX_UM2 >= MIN_HOLE_UM2
     keep[0] = False
     return np.asarray(keep[labels], bool)
 
 
-def _closed_lumens(solid: Mask, box: tuple[slice, slice], maps: StainMaps, levels: StainLevels) -> Mask:
-    """Holes of the object that are lumen: not a nucleus ringed by its own stain, not an island of tissue."""
-    holes = without_holes(solid) & ~solid
-    lumen = np.zeros_like(holes)
-    count, labels = cv2.connectedComponents(holes.astype(np.uint8), connectivity=4)
-    for number in range(1, count):
-        hole = labels == number
-        if hole.sum() * _PX_UM2 < _MIN_HOLE_UM2:
-            lumen |= hole
-            continue
-        nuclear = float(np.mean(maps.haematoxylin[box][hole] > levels.nuclear))
-        glassy = float(np.mean(maps.total[box][hole] < TISSUE_OD))
-        wide = widest_um(hole) > _ISLAND_UM
-        if (glassy if wide else 1 - nuclear) >= 0.5:
-            lumen |= hole
-    return lumen
+def _stains(
+    sheet: Sheet, views: Sequence[View], crops: Sequence[Box], *, shapes: _Shapes, maps: StainMaps
+) -> Iterator[_Stain]:
+    columns = maps.dab.shape[1]
+    boxes = [_within(view.box, crop) for view, crop in zip(views, crops, strict=True)]
+    stains = [view.stained[crop] for view, crop in zip(views, crops, strict=True)]
+    stained = sheet.put(stains)
+    owner = sheet.owners()
+    at, starts = by_owner(stained, owner, len(views))
+    place = sheet.in_region(at, owner.ravel()[at], boxes, columns)
+    deep = depth(stained).ravel()[at]
+    # What lies off the region is no edge.
+    inner = cv2.erode(sheet.put_open(stains, boxes, maps.dab.shape).view(np.uint8), np.ones((3, 3), np.uint8))
+    edge = inner.ravel()[at] == 0
+    edges = np.concatenate([[0], np.cumsum(edge)])[starts]
+    slope = _slope(maps.dab, place[edge])
+    hulls = depth(sheet.put([hull.inside[crop] for hull, crop in zip(shapes.hull, crops, strict=True)]))
+    core = np.zeros(sheet.shape, bool)
+    for spot in sheet.places:
+        core[spot] = hulls[spot] >= hulls[spot].max() / 2
+    middle, cores = by_owner(core, owner, len(views))
+    in_core = sheet.in_region(middle, owner.ravel()[middle], boxes, columns)
+    for number in range(len(views)):
+        own, rim, mid = (slice(ends[number], ends[number + 1]) for ends in (starts, edges, cores))
+        yield _Stain(place[own], deep[own], slope[rim], in_core[mid])
+
+
+def _within(box: Box, crop: Box) -> Box:
+    rows, columns = (slice(b.start + c.start, b.start + c.stop) for b, c in zip(box, crop, strict=True))
+    return rows, columns
+
+
+def _slope(dab: FloatImage, at: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Steepness of the DAB density at pixels of the flat region (Sobel), OD per µm; the region's edge mirrors.
+
+    Not by OpenCV's magnitude: its square roots hang on where in memory a value lies, and on what lies beside it.
+    """
+    (height, width), flat = dab.shape, dab.ravel()
+    row, column = np.divmod(at, width)
+    up, down = (_mirrored(row + step, height) * width for step in (-1, 1))
+    left, right = (_mirrored(column + step, width) for step in (-1, 1))
+    row = row * width
+    a, b, c = flat[up + left], flat[up + column], flat[up + right]
+    d, e = flat[row + left], flat[row + right]
+    f, g, h = flat[down + left], flat[down + column], flat[down + right]
+    eighth, quarter = np.float32(1 / 8), np.float32(1 / 4)
+    dx = ((c - a) + (h - f)) * eighth + (e - d) * quarter
+    dy = ((f + h) * eighth + g * quarter) - ((a + c) * eighth + b * quarter)
+    return np.asarray(np.sqrt(dx * dx + dy * dy) / np.float32(WORK_UM_PER_PX), np.float32)
+
+
+def _mirrored(at: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """Places up to one beyond either end, those beyond mirrored at the middle of the last pixel."""
+    return size - 1 - np.abs(size - 1 - np.abs(at)) if size > 1 else np.zeros_like(at)
+
+
+def _measured(
+    number: int, view: View, shapes: _Shapes, *, stain: _Stain, maps: StainMaps, levels: StainLevels
+) -> Measured:
+    outline, hull = shapes.outline[number], shapes.hull[number]
+    length_um = shapes.length_px[number] * WORK_UM_PER_PX
+    outline_area_um2 = shoelace(outline) * _PX_UM2
+    values, reds = maps.dab.ravel()[stain.at], maps.red.ravel()[stain.at]
+    rising = np.sort(values)
+    peak = quantile(rising, 0.95)
+    red = red_share(reds, values)
+    cx, cy = centroid(outline)
+    offset = np.array([view.box[1].start, view.box[0].start], np.float64)
+    return Measured(
+        outline=outline + offset,
+        lumens=tuple(ring + offset for ring in shapes.lumens[number]),
+        x_px=cx + offset[0],
+        y_px=cy + offset[1],
+        area_um2=float(len(values)) * _PX_UM2,
+        lumen_area_um2=float(shapes.lumen_px[number]) * _PX_UM2,
+        lumen_width_um=shapes.lumen_width_um[number],
+        length_um=length_um,
+        width_um=outline_area_um2 / length_um,
+        perimeter_um=shapes.perimeter_um[number],
+        pieces=view.pieces,
+        mean_dab_od=mean(values),
+        peak_dab_od=peak,
+        red_share=red,
+        dense_red_od=mean(reds[values >= median(rising)]),
+        outline_area_um2=outline_area_um2,
+        edge_slope_per_um=mean(stain.slope) / max(peak - levels.background, 1e-6),
+        hull_diameter_um=hull.diameter_um,
+        hull_aspect=hull.aspect,
+        core_h_od=mean(maps.haematoxylin.ravel()[stain.core]),
+        core_clear_share=share(maps.total.ravel()[stain.core] < TISSUE_OD),
+        rim=fit_rim(view.stained, view.box, maps),
+        appearance=appearance(view, stain.at, maps, depth_px=stain.depth_px, red_share=red),
+        doubtful_join=view.doubtful_join,
+    )

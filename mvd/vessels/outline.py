@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.geometry import Mask, Ring
+from mvd.vessels.sheet import Sheet
 
 
 def trace(mask: Mask) -> list[Ring]:
@@ -37,6 +38,16 @@ def trace(mask: Mask) -> list[Ring]:
     return rings
 
 
+def trace_all(mask: Mask, sheet: Sheet) -> list[list[Ring]]:
+    """The rings of each picture on a sheet, as `trace` gives them, in pixels of the sheet."""
+    owner = sheet.owners()
+    rings: list[list[Ring]] = [[] for _ in sheet.places]
+    for ring in trace(mask):
+        x, y = ring[0].astype(int)
+        rings[owner[y, x]].append(ring)
+    return rings
+
+
 def well_composed(mask: Mask) -> Mask:
     """The mask with one pixel added wherever two of its pixels meet at a corner only.
 
@@ -59,31 +70,36 @@ Integers = NDArray[np.int64]
 
 def _edges(mask: Mask) -> tuple[Integers, Integers, Integers]:
     """x, y, heading of every boundary edge of a mask, the mask on the right of the heading; in raster order."""
-    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
+    columns = mask.shape[1] + 2
+    padded = np.zeros((mask.shape[0] + 2, columns), bool)
     padded[1:-1, 1:-1] = mask
-    # An edge on top of a pixel heads east, on its right south, below it west, on its left north.
-    tops, rights, bottoms, lefts = (
-        np.nonzero(part)
-        for part in (
-            padded[1:, :] & ~padded[:-1, :],
-            padded[:, :-1] & ~padded[:, 1:],
-            padded[:-1, :] & ~padded[1:, :],
-            padded[:, 1:] & ~padded[:, :-1],
-        )
-    )
-    x = np.concatenate([tops[1] - 1, rights[1], bottoms[1], lefts[1]])
-    y = np.concatenate([tops[0], rights[0] - 1, bottoms[0], lefts[0]])
-    heading = np.repeat(np.arange(4), [len(found[0]) for found in (tops, rights, bottoms, lefts)])
-    order = np.lexsort((heading, x, y))
-    return x[order], y[order], heading[order]
+    flat = padded.ravel()
+    falls, ends = flat[columns:] != flat[:-columns], flat[1:] != flat[:-1]
+    # An edge on top of a pixel heads east, on its right south, below it west, on its left north. Numbered by the padded
+    # pixel above it or to its left, then counted from the corner of the mask that it starts in.
+    tops, bottoms = _parted(flat, np.flatnonzero(falls), columns)
+    lefts, rights = _parted(flat, np.flatnonzero(ends), 1)
+    place = np.concatenate([tops - 1, rights - columns, bottoms, lefts])
+    heading = np.repeat(np.arange(4), [len(found) for found in (tops, rights, bottoms, lefts)])
+    order = np.argsort(place * 4 + heading, kind="stable")
+    y, x = np.divmod(place[order], columns)
+    return x, y, heading[order]
+
+
+def _parted(flat: Mask, at: Integers, step: int) -> tuple[Integers, Integers]:
+    """Of the places before a change along `step`, those where the mask begins, and those where it ends."""
+    begins = flat[at + step]
+    return at[begins], at[~begins]
 
 
 def _following(x: Integers, y: Integers, heading: Integers, shape: tuple[int, ...]) -> Integers:
     """Number of the edge that each edge goes on in: to the right where it can, else straight on, else to the left."""
-    number = np.full((4, shape[0] + 1, shape[1] + 1), -1)
-    number[heading, y, x] = np.arange(len(x))
-    end_y, end_x = y + _DY[heading], x + _DX[heading]
-    right, on, left = (number[(heading + turn) % 4, end_y, end_x] for turn in (1, 0, 3))
+    size = (shape[0] + 1) * (shape[1] + 1)
+    number = np.full(4 * size, -1, np.int32)
+    at = y * (shape[1] + 1) + x
+    number[heading * size + at] = np.arange(len(x))
+    end = at + _DY[heading] * (shape[1] + 1) + _DX[heading]
+    right, on, left = (number[(heading + turn) % 4 * size + end] for turn in (1, 0, 3))
     return np.asarray(np.where(right >= 0, right, np.where(on >= 0, on, left)), np.int64)
 
 

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from skimage.measure import perimeter_crofton
-from skimage.morphology import skeletonize
 
 from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
 from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
+from mvd.vessels.summary import mean, share
 
 _MAX_CELL_UM = 20.0
 """Beyond this radius the inside of a fitted circle is not looked at; no lymphoid cell is as large."""
@@ -42,22 +39,26 @@ _SECTORS = 16
 
 def fit_rim(stained: Mask, place: tuple[slice, slice], maps: StainMaps) -> Rim:
     """Circle through the stain of an object that lies at `place` in its region, and what the circle encloses."""
-    rows, columns = np.nonzero(stained)
-    y, x = rows - float(rows.mean()), columns - float(columns.mean())
+    rows, columns = np.divmod(np.flatnonzero(stained), stained.shape[1])
+    middle_row, middle_column = float(rows.sum()) / len(rows), float(columns.sum()) / len(rows)
+    y, x = rows - middle_row, columns - middle_column
     # Kåsa: least squares in a·x + b·y + c = x² + y², centre (a/2, b/2).
-    system = np.stack([x, y, np.ones_like(x)], axis=1)
-    (a, b, c), *_ = np.linalg.lstsq(system, x**2 + y**2, rcond=None)
+    system = np.ones((len(x), 3))
+    system[:, 0], system[:, 1] = x, y
+    a, b, c = np.linalg.lstsq(system, x**2 + y**2, rcond=None)[0].tolist()
     cx, cy = a / 2, b / 2
     radius = math.sqrt(max(c + cx**2 + cy**2, 1.0))
-    distance = np.hypot(x - cx, y - cy)
-    sectors = np.floor((np.arctan2(y - cy, x - cx) / (2 * math.pi) + 0.5) * _SECTORS).astype(int) % _SECTORS
-    row = place[0].start + float(rows.mean()) + cy
-    column = place[1].start + float(columns.mean()) + cx
+    x -= cx
+    y -= cy
+    off = np.hypot(x, y) - radius
+    sectors = np.floor((np.arctan2(y, x) / (2 * math.pi) + 0.5) * _SECTORS).astype(int) % _SECTORS
+    row = place[0].start + middle_row + cy
+    column = place[1].start + middle_column + cx
     h_od, clear = _inside_circle(maps, (stained, place), (row, column), 0.75 * radius)
     return Rim(
         diameter_um=2 * radius * WORK_UM_PER_PX,
-        residual_um=float(np.sqrt(np.mean((distance - radius) ** 2))) * WORK_UM_PER_PX,
-        cover=len(np.unique(sectors)) / _SECTORS,
+        residual_um=math.sqrt(float(np.add.reduce(off**2)) / len(off)) * WORK_UM_PER_PX,
+        cover=len(set(sectors.tolist())) / _SECTORS,
         inside_h_od=h_od,
         inside_clear_share=clear,
     )
@@ -74,19 +75,19 @@ def _inside_circle(
     left, right = max(int(column - radius), 0), min(int(column + radius) + 2, width)
     if top >= bottom or left >= right:
         return 0.0, 0.0
-    rr, cc = np.mgrid[top:bottom, left:right]
-    inside = np.hypot(rr - row, cc - column) <= radius
+    down, along = np.arange(top, bottom) - row, np.arange(left, right) - column
+    chosen = np.hypot(down[:, None], along) <= radius
     stained, place = own
     r0, r1 = max(top, place[0].start), min(bottom, place[0].start + stained.shape[0])
     c0, c1 = max(left, place[1].start), min(right, place[1].start + stained.shape[1])
-    chosen = inside.copy()
     if r0 < r1 and c0 < c1:
         part = stained[r0 - place[0].start : r1 - place[0].start, c0 - place[1].start : c1 - place[1].start]
         chosen[r0 - top : r1 - top, c0 - left : c1 - left] &= ~part
-    if not chosen.any():
-        return 0.0, 0.0
     window = (slice(top, bottom), slice(left, right))
-    return float(np.mean(maps.haematoxylin[window][chosen])), float(np.mean(maps.total[window][chosen] < TISSUE_OD))
+    haematoxylin = maps.haematoxylin[window][chosen]
+    if not len(haematoxylin):
+        return 0.0, 0.0
+    return mean(haematoxylin), share(maps.total[window][chosen] < TISSUE_OD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +96,28 @@ class Hull:
 
     diameter_um: float
     aspect: float
-    core: Mask
+    inside: Mask
 
 
 def convex_hull(filled: Mask, outline: Ring) -> Hull:
     """Convex hull of an object, in the pixels of its view."""
     points = cv2.convexHull(outline.astype(np.float32))
     _, sides, _ = cv2.minAreaRect(points)
-    inside = np.zeros(filled.shape, np.uint8)
-    cv2.fillConvexPoly(inside, np.floor(points).astype(np.int32), 1)
-    inside |= filled.astype(np.uint8)
-    deep = depth(inside > 0)
+    inside = filled.astype(np.uint8)
+    cv2.fillConvexPoly(inside, points.astype(np.int32), 1)  # pixel edges: whole numbers
     diameter_um = math.sqrt(4 * cv2.contourArea(points) / math.pi) * WORK_UM_PER_PX
-    return Hull(diameter_um, min(sides) / max(sides), deep >= deep.max() / 2)
+    return Hull(diameter_um, min(sides) / max(sides), inside.view(bool))
 
 
 def widest_um(mask: Mask) -> float:
     """Diameter of the largest circle inside a mask."""
-    if not mask.any():
-        return 0.0
-    return 2 * (float(depth(mask).max()) - 0.5) * WORK_UM_PER_PX
+    return width_um(depth(mask))
+
+
+def width_um(deep: FloatImage) -> float:
+    """Diameter of the largest circle inside a mask of which this is the `depth`."""
+    deepest = float(deep.max(initial=0))
+    return 2 * (deepest - 0.5) * WORK_UM_PER_PX if deepest > 0 else 0.0
 
 
 def _framed(mask: Mask) -> NDArray[np.uint8]:
@@ -144,39 +147,3 @@ def centroid(ring: Ring) -> tuple[float, float]:
     cross = x * yn - xn * y
     total = float(cross.sum())
     return float(((x + xn) * cross).sum() / (3 * total)), float(((y + yn) * cross).sum() / (3 * total))
-
-
-def perimeter_um(filled: Mask) -> float:
-    """Length of the outer boundary by Crofton's formula in four directions, free of the staircase of pixel edges."""
-    return float(perimeter_crofton(filled, directions=4)) * WORK_UM_PER_PX  # type: ignore[no-untyped-call]
-
-
-_AROUND = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)])
-
-
-def _neighbours(points: NDArray[np.int64], shape: tuple[int, ...]) -> csr_array:
-    """Graph of the (n, 2) pixels of a midline: the distance of each to the up to eight beside it."""
-    number = np.full((shape[0] + 2, shape[1] + 2), -1, np.int32)
-    number[points[:, 0] + 1, points[:, 1] + 1] = np.arange(len(points))
-    beside = points[:, None] + 1 + _AROUND
-    near = number[beside[..., 0], beside[..., 1]]
-    linked = near >= 0
-    steps = np.broadcast_to(np.hypot(*_AROUND.T), linked.shape)[linked]
-    starts = np.concatenate([[0], np.cumsum(linked.sum(axis=1))]).astype(np.int32)
-    return csr_array((steps, near[linked], starts), shape=(len(points),) * 2)
-
-
-def length_px(filled: Mask, inside: FloatImage) -> float:
-    """Longest path along the midline, to the outline at both ends; for a disc its diameter."""
-    points = np.argwhere(skeletonize(filled))  # type: ignore[no-untyped-call]
-    graph = _neighbours(points, filled.shape)
-    to_edge = inside[points[:, 0], points[:, 1]]
-    # Twice the farthest point: exact on a tree, and within a loop's half length otherwise.
-    end = 0
-    path = 0.0
-    for _ in range(2):
-        reach = np.ravel(dijkstra(graph, indices=np.array([end])))
-        reach[~np.isfinite(reach)] = -1.0
-        start, end = end, int(np.argmax(reach))
-        path = float(reach[end])
-    return path + float(to_edge[start]) + float(to_edge[end])

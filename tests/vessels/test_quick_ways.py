@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -10,13 +11,23 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial.distance import cdist
+from skimage.measure import perimeter_crofton
+from skimage.morphology import skeletonize
 
 from mvd.stains import mean_density
 from mvd.vessels.joining import densest
-from mvd.vessels.maps import StainMaps
-from mvd.vessels.shape import _neighbours, without_holes
+from mvd.vessels.lengths import _neighbours, lengths_px, perimeters_um
+from mvd.vessels.lumens import _runs
+from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
+from mvd.vessels.measure import _slope
+from mvd.vessels.outline import trace, trace_all, well_composed
+from mvd.vessels.pieces import _LOCAL_SHARE, _exceeds_surroundings
+from mvd.vessels.shape import depth, without_holes
+from mvd.vessels.sheet import in_sheets, lay_out
+from mvd.vessels.summary import mean, median, quantile, standard_deviation
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
+objects = st.lists(masks.filter(np.any), min_size=1, max_size=5)
 
 
 @given(masks)
@@ -54,3 +65,124 @@ def test_the_densest_stain_of_a_group_is_that_of_its_pieces(seed):
     maps = StainMaps(dab=dab, haematoxylin=dab, total=dab, red=dab, residual=dab)
     expected = [0.0, *(dab[np.isin(labels, np.flatnonzero(group == g))].max(initial=0) for g in (1, 2, 3))]
     assert densest(labels, group, maps).tolist() == pytest.approx(expected, abs=0)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 7, 8, 9, 127, 128, 129, 1000, 5000], ids=str)
+def test_summaries_are_numpys_to_the_bit(number):
+    random = np.random.default_rng(number)
+    for values in random.normal(0.4, 0.2, (100, number)).astype(np.float32):
+        rising = np.sort(values)
+        assert mean(values) == float(np.mean(values))
+        assert standard_deviation(values) == float(np.std(values))
+        assert quantile(rising, 0.95) == float(np.percentile(values, 95))
+        assert median(rising) == float(np.median(values))
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 1500)), max_size=12))
+def test_pictures_on_a_sheet_keep_two_pixels_apart(shapes):
+    sheet = lay_out(shapes)
+    seen = np.zeros(sheet.shape, int)
+    for (rows, columns), place in zip(shapes, sheet.places, strict=True):
+        assert seen[place].shape == (rows, columns)
+        seen[place[0].start - 1 : place[0].stop + 1, place[1].start - 1 : place[1].stop + 1] += 1
+    assert seen.max(initial=0) <= 1
+    assert seen.sum() == sum((rows + 2) * (columns + 2) for rows, columns in shapes)
+    assert np.array_equal(sheet.owners() >= 0, seen == 1)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "runs"),
+    [([], []), ([(2000, 2000)], [1]), ([(10, 10)] * 3, [3]), ([(900, 900), (900, 900), (5, 5)], [1, 2])],
+    ids=["none", "one too large", "all together", "two sheets"],
+)
+def test_sheets_hold_all_pictures_once_and_in_order(shapes, runs):
+    found = list(in_sheets(enumerate(shapes), lambda thing: thing[1]))
+    assert [len(together) for together in found] == runs
+    assert [number for together in found for number, _ in together] == list(range(len(shapes)))
+
+
+def test_no_more_pictures_are_held_than_go_on_one_sheet():
+    asked = []
+    sheets = in_sheets((asked.append(number) or number for number in range(9)), lambda _: (700, 700))
+    assert next(sheets) == [0, 1]
+    assert asked == [0, 1, 2]
+
+
+@given(objects)
+def test_objects_are_traced_on_a_sheet_as_alone(objects):
+    objects = [well_composed(mask) for mask in objects]
+    sheet = lay_out([mask.shape for mask in objects])
+    for mask, rings, place in zip(objects, trace_all(sheet.put(objects), sheet), sheet.places, strict=True):
+        alone = [np.add(ring, (place[1].start, place[0].start)) for ring in trace(mask)]
+        assert [ring.tolist() for ring in rings] == [ring.tolist() for ring in alone]
+
+
+@given(objects)
+def test_perimeters_on_a_sheet_are_those_alone(objects):
+    sheet = lay_out([mask.shape for mask in objects])
+    alone = [perimeter_crofton(mask, directions=4) * WORK_UM_PER_PX for mask in objects]
+    assert perimeters_um(sheet, objects) == pytest.approx(alone, rel=1e-14)
+
+
+def plain_length_px(filled):
+    """One object at a time, over the distances of all pixels of its midline."""
+    points = np.argwhere(skeletonize(filled))
+    apart = cdist(points, points)
+    graph = np.where(apart < 1.5, apart, 0.0)
+    to_edge = depth(filled)[tuple(points.T)]
+    end, path = 0, 0.0
+    for _ in range(2):
+        reach = dijkstra(graph, indices=end)
+        reach[~np.isfinite(reach)] = -1.0
+        start, end = end, int(np.argmax(reach))
+        path = float(reach[end])
+    return path + float(to_edge[start]) + float(to_edge[end])
+
+
+@given(objects)
+def test_lengths_on_a_sheet_are_those_alone(objects):
+    sheet = lay_out([mask.shape for mask in objects])
+    found = lengths_px(sheet, objects, [depth(mask) for mask in objects])
+    assert found == pytest.approx([plain_length_px(mask) for mask in objects], rel=1e-14)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40))
+@example(1, 1, 1)
+@example(2, 40, 5)
+def test_what_exceeds_its_surroundings_is_what_a_dilation_leaves(seed, height, width):
+    random = np.random.default_rng(seed)
+    dab = (random.random((height, width), np.float32) ** 6).astype(np.float32)  # mostly pale, with dense spots
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
+    edge = 0.02 + _LOCAL_SHARE * (cv2.dilate(dab, disc).reshape(dab.shape) - 0.02)
+    at = np.flatnonzero(dab > 0.05)
+    assert np.array_equal(_exceeds_surroundings(dab, at, 0.02), (dab > edge).ravel()[at])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 2), (3, 40), (40, 33)], ids=str)
+def test_the_slope_is_sobels(shape):
+    dab = np.random.default_rng(3).random(shape, np.float32)
+    dx, dy = (cv2.Sobel(dab, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))
+    found = _slope(dab, np.arange(dab.size)).reshape(shape)
+    assert np.allclose(found, np.hypot(dx, dy) / WORK_UM_PER_PX, rtol=3e-7, atol=0)
+
+
+def test_a_masks_edge_at_the_end_of_the_region_is_none():
+    mask = np.ones((3, 4), bool)
+    sheet = lay_out([mask.shape] * 2)
+    boxes = [(slice(0, 3), slice(0, 4)), (slice(7, 10), slice(16, 20))]
+    open_ = sheet.put_open([mask, mask], boxes, (10, 20))
+    inner = cv2.erode(open_.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    expected = [cv2.erode(np.ones((3, 4)), np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT) for _ in boxes]
+    expected[0][2], expected[0][:, 3] = 0, 0
+    expected[1][0], expected[1][:, 0] = 0, 0
+    for place, picture in zip(sheet.places, expected, strict=True):
+        assert np.array_equal(inner[place], picture > 0)
+
+
+@given(masks)
+def test_the_runs_of_a_mask_are_its_pixels(mask):
+    drawn = np.zeros_like(mask)
+    for row, start, stop in zip(*_runs(mask), strict=True):
+        assert not drawn[row, start:stop].any()
+        drawn[row, start:stop] = True
+    assert np.array_equal(drawn, mask)
