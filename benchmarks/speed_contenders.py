@@ -30,6 +30,7 @@ from mvd.slide import open_slide
 from mvd.slide.model import Box
 from mvd.slide.tiff import TiffSource, open_tiff
 from mvd.workers import Crew
+from mvd.workers.limits import keep_freed_memory
 
 TILE_PX = 256
 
@@ -91,6 +92,7 @@ def find(path: Path, cores: int, tiles: Path) -> dict[str, Any]:
 
     TiffSource.read_level = noted  # type: ignore[method-assign]
     TiffSource._decoded = counted_one  # type: ignore[method-assign]
+    keep_freed_memory()
     clock = Clock()
     found = mvd.find(path, share=Crew(cores).share if cores > 1 else None)
     took = clock.took()

@@ -148,7 +148,9 @@ def find(
     from mvd.store import refuse_foreign  # noqa: PLC0415
     from mvd.store.atomic import refuse_early  # noqa: PLC0415
     from mvd.study import read_protocol  # noqa: PLC0415
+    from mvd.workers.limits import keep_freed_memory  # noqa: PLC0415
 
+    keep_freed_memory()
     chosen = read_protocol(protocol) if protocol else Protocol()
     refuse_early(out)
     refuse_foreign(out, image_stem(image))

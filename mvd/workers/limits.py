@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from pathlib import Path
 
@@ -10,6 +11,10 @@ _MEMORY_SHARE = 0.9
 """Of the machine's memory, for one worker; a block needs 0.6 GB, only an image that must be read whole needs more."""
 _WORKER_BYTES = 1 << 30
 """Of one worker at work on a tiled slide of any size: 0.6 GB were measured, the rest is for pictures and for luck."""
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
+"""M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h."""
+_LARGEST_KEPT_BYTES, _KEPT_BYTES = 1 << 25, 1 << 29
+"""32 MB is the most that glibc allows, and holds a float32 map of a block (21 MB). Peak memory stayed the same."""
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _SACRIFICE = "800"
 """Of 1000: when memory runs out the system ends a worker, whose specimen is tried again, and not the run."""
@@ -26,6 +31,7 @@ def be_modest(*, memory_bytes: int | None = None) -> None:
     import cv2  # noqa: PLC0415  (loaded by whoever measures, not by who only asks for the number of cores)
 
     cv2.setNumThreads(1)
+    keep_freed_memory()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_SACRIFICE, encoding="ascii")
     allowed = memory_bytes or int(_MEMORY_SHARE * machine_memory())
@@ -63,3 +69,15 @@ def fitting_workers() -> int:
     """As many as there are cores, and as memory has room for."""
     memory = machine_memory()
     return max(1, min(cores(), memory // _WORKER_BYTES)) if memory else cores()
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep the memory of pictures that are done with, instead of asking the system for each anew.
+
+    Working block by block, a fifth of all time went into clearing pages that had just been given back. Only glibc
+    knows the setting.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
