@@ -11,7 +11,7 @@ import pytest
 
 from mvd.protocol import CountingRule, Protocol
 from mvd.rules import rule_choices, rule_names
-from mvd.vessels import Reason, joining, judge
+from mvd.vessels import Reason, joining, judge, lumens
 
 REPO = Path(__file__).resolve().parents[1]
 PAGE = REPO / "docs" / "counting-rule.md"
@@ -66,7 +66,7 @@ def test_limits_with_a_key_are_the_defaults(page: str, key: str) -> None:
         pytest.param(f"{judge._MEGAKARYOCYTE_DIAMETER_UM:g} µm or more across", id="megakaryocyte"),
         pytest.param(f"Gaps up to {joining._TOUCHING_UM:g} µm always close", id="touching"),
         pytest.param(f"a µm counts as {joining._PALE_COST:g} µm", id="pale"),
-        pytest.param(f"A pale space of {joining._LUMEN_LEVELS[0][2]:g} µm²", id="lumen"),
+        pytest.param(f"A pale space of {lumens._LUMEN_LEVELS[0][2]:g} µm²", id="lumen"),
     ],
 )
 def test_fixed_limits_are_those_of_the_program(page: str, words: str) -> None:
