@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo review test check plain lint format samples model benchmark-accuracy benchmark-speed clean distclean
+.PHONY: help demo review test check plain lint format samples model benchmark-accuracy benchmark-speed benchmark-hotspots clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 22
@@ -72,6 +72,9 @@ model: .venv/installed-dev  ## make models/vessel_score again: simulate sections
 
 benchmark-accuracy: .venv/installed  ## find vessels on 36 new simulated sections, beside a generic baseline (minutes)
 	$(BIN)/python benchmarks/accuracy.py
+
+benchmark-hotspots: .venv/installed  ## how often hot spots are found where there is none, and where there is one (minutes)
+	$(BIN)/python benchmarks/hotspots.py
 
 # HistomicsTK pins other versions than ours: it gets an environment of its own, and without one it is left out.
 HISTOMICSTK ?= $(wildcard out/histomicstk/bin/python)
