@@ -47,6 +47,8 @@ class Watch:
     """A specimen whose worker was lost, and why; it is tried once more."""
     ends: Callable[[SpecimenRow, bool], None] = _nothing
     """A specimen: its row, and whether it was measured now or stood from an earlier run."""
+    closing: Callable[[], None] = _nothing
+    """All specimens have ended, and the tables are written."""
 
 
 def measure_cohort(  # noqa: PLR0913  (all that a run is)
@@ -135,6 +137,7 @@ class _Run:
         self._unusable = tuple(_unusable(manifest.problems))
         self._total = len(self._places) + len(self._unusable)
         self._begun = 0
+        self._under_way: set[str] = set()
 
     def all(self, pool: Pool, *, again: bool) -> tuple[SpecimenRow, ...]:
         """Every specimen."""
@@ -149,16 +152,17 @@ class _Run:
                     store(failed_record(row), plan)
                     names.append(row.specimen)
                 self._ends(len(self._rows), row, fresh=True)
+            self._watch.closing()
+            write_study_tables(plan.results, names)
         except BaseException as error:  # what is finished is in the tables also when the run is broken off
-            self.log.say(f"run broken off: {error or type(error).__name__}")
+            self.log.say(f"run broken off: {str(error) or type(error).__name__}")
             kept = {row.specimen for row in self._rows.values()}
             kept |= {specimen.specimen for specimen in self._manifest.specimens if is_kept(specimen, plan)}
             with contextlib.suppress(StoreError):
                 write_study_tables(plan.results, [name for name in names if name in kept])
             raise
         finally:
-            self._checksums.save()
-        write_study_tables(plan.results, names)
+            self._checksums.tidy()
         failed = sum(row.mvd_per_mm2 is None for row in self._rows.values())
         self.log.say(f"run ends: {len(self._rows)} specimens, {failed} without MVD, {time.monotonic() - begun:.1f} s")
         return tuple(row for _, row in sorted(self._rows.items()))
@@ -167,7 +171,6 @@ class _Run:
         """One specimen, and the tables of all that have a result."""
         self._total = 1
         self._measure([Job(specimen, self._plan)], Here())
-        self._checksums.save()
         results = self._plan.results
         write_study_tables(results, [name for name in self._places if _has_result(results, name)])
         return self._rows[self._places[specimen.specimen]]
@@ -181,8 +184,7 @@ class _Run:
                 self._ends(self._places[row.specimen], row, fresh=False)
             else:
                 asked.append(job)
-        watch = self._watch
-        heard = Heard(self._begins, watch.opened, watch.blocks, self._trouble)
+        heard = Heard(self._begun_by_worker, self._opened, self._blocks, self._trouble)
         outcomes = pool.outcomes(asked, heard)
         with contextlib.closing(outcomes):
             for job, outcome in outcomes:
@@ -202,14 +204,34 @@ class _Run:
         self._ends(place, outcome.row, fresh=outcome.fresh, seconds=outcome.seconds)
 
     def _begins(self, name: str) -> None:
+        self._under_way.add(name)
         self._begun += 1
         self._watch.begins(name, self._begun, self._total)
+
+    # A worker may be heard that was thought lost, or whose help came too late: what is over is not told again.
+
+    def _begun_by_worker(self, name: str) -> None:
+        if name in self._under_way:
+            self.log.say(f"{name}: begun once more, for whoever measured it was lost")
+        elif self._places[name] not in self._rows:
+            self._begins(name)
+
+    def _opened(self, name: str, mpix: float) -> None:
+        if name in self._under_way:
+            self._watch.opened(name, mpix)
+
+    def _blocks(self, name: str, done: int, blocks: int) -> None:
+        if name in self._under_way:
+            self._watch.blocks(name, done, blocks)
 
     def _trouble(self, name: str, sentence: str) -> None:
         self.log.say(f"{name}: tried once more: {sentence}")
         self._watch.trouble(name, sentence)
 
     def _ends(self, place: int, row: SpecimenRow, *, fresh: bool, seconds: float = 0.0) -> None:
+        if row.specimen not in self._under_way:  # it was lost before it could say that it began
+            self._begins(row.specimen)
+        self._under_way.discard(row.specimen)
         self._rows[place] = row
         how = f" in {seconds:.1f} s" if seconds else "" if fresh else ", its result stands"
         self.log.say(f"{row.specimen}: {row.status}{how}{f': {row.reason}' if row.reason else ''}")

@@ -88,7 +88,7 @@ def measure(specimen: Specimen, plan: Plan, *, again: bool = False, ears: Ears |
     before = fingerprint(specimen.image)  # what is changed while it is read has another one afterwards
     if not again and (standing := _standing(specimen, plan)):
         return Outcome(standing, False, Known.of(before, standing.slide_sha256))
-    with contextlib.suppress(MvdError):  # what is wrong with it is said when it is measured
+    with contextlib.suppress(Exception):  # what is wrong with it is said when it is measured
         width, height = inspect_slide(specimen.image).size_px
         ears.opened(width * height / 1e6)
     record = _measured(specimen, plan, ears)
@@ -97,11 +97,12 @@ def measure(specimen: Specimen, plan: Plan, *, again: bool = False, ears: Ears |
 
 
 def stands(specimen: Specimen, plan: Plan, checksums: Checksums) -> SpecimenRow | None:
-    """The row of an earlier result that stands, where little must be read of the slide to know."""
-    sha256 = checksums.of(specimen.image)
-    if sha256 is None and not _is_small(specimen.image):
-        return None
-    return _standing(specimen, plan, slide_sha256=sha256)
+    """The row of an earlier result that stands, where that can be told without opening the slide.
+
+    Nothing that a damaged file could do to a library is done here, for this is not a worker.
+    """
+    sha256 = checksums.of(specimen.image) or _of_small_file(specimen.image)
+    return _standing(specimen, plan, slide_sha256=sha256) if sha256 else None
 
 
 def is_kept(specimen: Specimen, plan: Plan) -> bool:
@@ -225,11 +226,14 @@ def _standing(specimen: Specimen, plan: Plan, *, slide_sha256: str | None = None
         return None
 
 
-def _is_small(image: Path) -> bool:
+def _of_small_file(image: Path) -> str | None:
+    """`Slide.sha256` of a slide of one small file; None for others."""
     try:
-        return image.stat().st_size <= _SMALL_BYTES
+        if fingerprint(image) is None or image.stat().st_size > _SMALL_BYTES:
+            return None
+        return hashlib.sha256(image.read_bytes()).hexdigest()
     except OSError:
-        return False
+        return None
 
 
 def _whole(stored: Mapping[str, Any], plan: Plan) -> bool:

@@ -87,7 +87,7 @@ def copy_of(study: Path, folder: Path) -> Path:
     return Path(shutil.copytree(study, folder / "study"))
 
 
-OF_THE_RUN = {".lock", ".checksums.json", ".rows", "run.log", "times.csv"}
+OF_THE_RUN = {".lock", ".checksums.jsonl", ".rows", "run.log", "times.csv"}
 """What in a results folder tells of runs, or is kept for the next. All else is results: always the same bytes."""
 
 

@@ -140,16 +140,19 @@ def test_results_that_cannot_be_written_stop_the_run(study: Path, dask: Any, poi
 
 
 def test_a_worker_with_other_libraries_is_refused(dask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = mvd.workers.cluster.versions()
-    remote = mvd.workers.cluster.versions
-
-    def otherwise() -> dict[str, str]:
-        return {**here, "numpy": "1.0"}
-
-    monkeypatch.setattr("mvd.workers.cluster.versions", otherwise)
-    monkeypatch.setattr("mvd.workers.cluster._ask_versions", lambda client: client.run(remote))
-    with pytest.raises(MvdError, match=r"has other versions than this program: numpy .* \(here 1\.0\)"):
+    others = {"tcp://far:1": {**mvd.workers.cluster.versions(), "numpy": "1.0"}}
+    monkeypatch.setattr("mvd.workers.cluster._ask_versions", lambda _: others)
+    with pytest.raises(MvdError, match=r"tcp://far:1 has other versions than this program: numpy 1\.0 \(here \d"):
         Cluster(dask.scheduler_address, patience_s=PATIENCE_S)
+
+
+def test_so_is_one_that_joins_later(study: Path, dask: Any, poison: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Cluster(dask.scheduler_address, patience_s=PATIENCE_S) as cluster:
+        here = {**mvd.workers.cluster.versions(), "shapely": "1.0"}
+        monkeypatch.setattr("mvd.workers.cluster.versions", lambda: here)
+        with pytest.raises(StoreError, match=r"has other versions than this program: shapely \S+ \(here 1\.0\)"):
+            run_study(study, pool=cluster)
+    assert not list((study / "results").glob("p1*"))
 
 
 def test_nobody_at_the_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,3 +37,13 @@ def test_a_container_has_fewer_cores_than_its_machine(monkeypatch, tmp_path, quo
     before = limits.cores()
     (tmp_path / "cpu.max").write_text(f"{quota}\n")
     assert limits.cores() == min(before, most)
+
+
+def test_a_batch_job_has_what_its_own_group_has(monkeypatch, tmp_path):
+    (tmp_path / "own").write_text("0::/slurm/job_7\n")
+    (tmp_path / "slurm" / "job_7").mkdir(parents=True)
+    (tmp_path / "slurm" / "memory.max").write_text(f"{2 * GB}\n")
+    (tmp_path / "slurm" / "job_7" / "memory.max").write_text("max\n")
+    monkeypatch.setattr(limits, "_CONTROL_GROUPS", tmp_path)
+    monkeypatch.setattr(limits, "_OWN_GROUPS", tmp_path / "own")
+    assert limits.machine_memory() == 2 * GB

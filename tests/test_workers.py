@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,10 +21,12 @@ from mvd.measuring import Plan, measure
 from mvd.slide import Slide
 from mvd.store import read_result
 from mvd.store.checksums import CHECKSUMS_FILE, Checksums, fingerprint
-from mvd.store.lock import locked
+from mvd.store.lock import LOCK_FILE, locked
 from mvd.store.times import measured_at
 from mvd.study import run_study
-from mvd.workers import Crew
+from mvd.workers import Broken, Crew, Heard, Job
+from mvd.workers.job import Outcomes
+from mvd.workers.process import Worker, WorkerLost
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")]
 
@@ -238,8 +240,8 @@ def gone(pid: int) -> bool:
 
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
-    ids=["Ctrl-C", "SIGTERM", "kill -9"],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["Ctrl-C", "SIGTERM", "a closed terminal", "kill -9"],
 )
 def test_a_run_that_is_stopped_leaves_no_worker_and_goes_on_later(
     study: Path, measured_study: Path, poison: Poison, number: signal.Signals, status: int
@@ -248,12 +250,17 @@ def test_a_run_that_is_stopped_leaves_no_worker_and_goes_on_later(
     command = [sys.executable, "-c", RUN, str(study)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         worker = int(awaited(folder / "p1_post.pid").read_text())
-        awaited(study / "results" / "p1_pre.json")
+        awaited(study / "results" / "times.csv")
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == status
     assert gone(worker)
+    assert Checksums(study / "results").of(study / "p1_pre.ome.tif") is not None, "it need not be read again"
     if number is not signal.SIGKILL:
+        assert (study / "results" / LOCK_FILE).read_bytes() == b"", "workers elsewhere see that nobody waits for them"
+        assert f"run broken off: {number.name if number is not signal.SIGINT else 'KeyboardInterrupt'}\n" in (
+            study / "results" / "run.log"
+        ).read_text(encoding="utf-8")
         assert out == ""
         assert err.splitlines()[-1] == (
             f"mvd: stopped; what was finished is in {study}/results, and the same command goes on from there"
@@ -267,6 +274,62 @@ def test_a_run_that_is_stopped_leaves_no_worker_and_goes_on_later(
     assert fresh == ["p1_post"]
     assert (study / "results" / "p1_pre.json").stat().st_mtime_ns == made
     assert contents(study / "results") == contents(measured_study / "results")
+
+
+class Late:
+    """Workers of whom one is heard again after its specimen has ended, and one dies before it says that it began."""
+
+    def outcomes(self, jobs: Sequence[Job], heard: Heard) -> Outcomes:
+        first, second = jobs
+        heard.begins("p1_pre")
+        yield first, Broken("lost")
+        heard.opened("p1_pre", 1.0)
+        heard.blocks("p1_pre", 1, 2)
+        heard.begins("p1_pre")
+        yield second, Broken("lost at once")
+
+
+def test_what_is_heard_of_a_specimen_that_has_ended_is_not_told(study: Path) -> None:
+    told: list[object] = []
+    watch = Watch(
+        lambda *of: told.append(of), *[lambda *of: told.append(("too late", of))] * 3,
+        ends=lambda row, _: told.append(row.reason),
+    )  # fmt: skip
+    run_study(study, pool=Late(), watch=watch)
+    assert told == [("p1_pre", 1, 2), "lost", ("p1_post", 2, 2), "lost at once"]
+
+
+def test_a_worker_that_reads_nothing_is_given_up(poison: Poison) -> None:
+    worker = Worker()
+    try:
+        os.kill(worker.pid, signal.SIGSTOP)
+        with pytest.raises(WorkerLost):
+            worker.ask(b"x" * 1_000_000, patience_s=0.5)  # type: ignore[arg-type]
+        assert not worker.is_alive
+    finally:
+        worker.close()
+
+
+def test_a_program_that_is_not_there_is_one_sentence(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mvd.workers.process.COMMAND", (str(study / "no such program"),))
+    with pytest.raises(MvdError, match=r"a worker process could not be started: No such file or directory"):
+        run_study(study, pool=Crew(2))
+
+
+def test_what_stands_is_told_without_opening_a_slide(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_study(study)
+    (study / "results" / CHECKSUMS_FILE).unlink()
+    monkeypatch.setattr("mvd.measuring.open_slide", None)
+    monkeypatch.setattr("mvd.measuring.inspect_slide", None)
+    fresh: list[bool] = []
+    run_study(study, watch=Watch(ends=lambda _, now: fresh.append(now)))
+    assert fresh == [False, False]
+
+
+def test_files_that_an_ended_worker_left_half_written_are_removed(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        (tmp_path / f".{'0' * 16}.tmp").touch()
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE]
 
 
 def test_a_worker_that_outlives_its_run_stores_nothing(study: Path) -> None:

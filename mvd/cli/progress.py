@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -49,7 +50,7 @@ def also(watch: Watch, ends: Callable[[SpecimenRow, bool], Any]) -> Watch:
         watch.ends(row, fresh)
         ends(row, fresh)
 
-    return Watch(watch.begins, watch.opened, watch.blocks, watch.trouble, both)
+    return replace(watch, ends=both)
 
 
 def _bars(console: Console) -> Progress:
@@ -70,7 +71,7 @@ class _Bars:
         self._open: dict[str, TaskID] = {}
 
     def watch(self) -> Watch:
-        return Watch(self._begins, self._tally.opened, self._blocks, self._trouble, self._ends)
+        return Watch(self._begins, self._tally.opened, self._blocks, self._trouble, self._ends, self._closing)
 
     def _begins(self, name: str, number: int, total: int) -> None:
         self._tally.begins(name, number, total)
@@ -89,6 +90,9 @@ class _Bars:
         self._tally.ends(row.specimen, fresh=fresh)
         self._bars.remove_task(self._open.pop(row.specimen))
         self._show()
+
+    def _closing(self) -> None:
+        self._bars.update(self._all, words="writing the tables")
 
     def _show(self) -> None:
         tally = self._tally

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from mvd.workers import Crew, Pool
 
 WITHOUT_MVD = 3
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = 130
 """128 and the signal's number, as shells have it."""
 
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers", "-w", min=1, metavar="N", help="Processes on this machine.", show_default="one for each core"
+        "--workers",
+        "-w",
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Processes on this machine.",
+        show_default="one for each core",
     ),
 ]
 
@@ -42,12 +48,12 @@ def run(  # noqa: PLR0913, PLR0917  (the options of the command)
         typer.Option(metavar="ADDRESS", help="Have a Dask cluster measure: tcp://host:8786.", show_default=False),
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=0.01, metavar="MINUTES", help="A specimen silent for so long is given up.")
+        float, typer.Option(min=1, max=10080, metavar="MINUTES", help="A specimen silent for so long is given up.")
     ] = 30.0,
     again: Annotated[bool, typer.Option("--again", help="Measure also what has a result that still stands.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A line of JSON for each specimen as it ends, and one at the end.")
+        bool, typer.Option("--json", help="A line of JSON for each specimen as it ends, and one when all have.")
     ] = False,
 ) -> None:
     """Measure every specimen of a study: fields, counts, MVD.
@@ -56,7 +62,7 @@ def run(  # noqa: PLR0913, PLR0917  (the options of the command)
     command. What happened is in run.log beside the results.
 
     Exit status: 0 every specimen has an MVD, 1 nothing could be done, 2 the command was not understood, 3 some
-    specimens have no MVD, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+    specimens have no MVD, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal.
     """
     from mvd.cli.progress import also, study_bars  # noqa: PLC0415
     from mvd.cli.screen import print_study  # noqa: PLC0415
@@ -69,10 +75,10 @@ def run(  # noqa: PLR0913, PLR0917  (the options of the command)
             watch = also(bars, _print_row) if as_json else bars
             rows = run_study(plan, out=results, watch=watch, again=again, pool=pool)
     except KeyboardInterrupt as stop:
-        typer.echo(
-            f"mvd: stopped; what was finished is in {results}, and the same command goes on from there", err=True
-        )
-        raise typer.Exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
+        sentence = f"mvd: stopped; what was finished is in {results}, and the same command goes on from there"
+        with suppress(OSError):  # the terminal may be what is gone
+            typer.echo(sentence, err=True)
+        raise typer.Exit(stop.status if isinstance(stop, _Signalled) else INTERRUPTED) from None
     status = WITHOUT_MVD if any(row.mvd_per_mm2 is None for row in rows) else 0
     if as_json:
         _print_end(rows, results, status)
@@ -108,26 +114,33 @@ def _pool(workers: int | None, scheduler: str | None, patience_s: float) -> Iter
         yield cluster
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, by which batch systems announce the end."""
+class _Signalled(KeyboardInterrupt):
+    """A signal that asks to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM stops as cleanly as Ctrl-C."""
+    """SIGTERM, by which batch systems announce the end, and a closed terminal stop as cleanly as Ctrl-C."""
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Terminated
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise _Signalled(number)
 
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: whoever embeds the program handles signals
-        yield
-        return
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # nohup has a closed terminal ignored; outside the main thread whoever embeds the program handles signals.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            with suppress(ValueError):
+                before[number] = signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_row(row: SpecimenRow, fresh: bool) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from mvd.errors import StoreError
-from mvd.store.atomic import read_whole, write_whole
+from mvd.store.atomic import write_whole
 
-CHECKSUMS_FILE = ".checksums.json"
-"""May be deleted at any time: the slides are then read once more."""
+CHECKSUMS_FILE = ".checksums.jsonl"
+"""A line for each slide: path, state, SHA-256. May be deleted at any time: the slides are then read once more."""
 
 _SEVERAL_FILES = (".mrxs", ".vms", ".vmu", ".dcm", ".bif")
 """Endings of slides whose pixels lie in other files as well."""
@@ -45,16 +46,20 @@ def fingerprint(image: Path) -> str | None:
 
 
 class Checksums:
-    """The checksums that the runs in one results folder learned."""
+    """The checksums that the runs in one results folder learned; each is on the disk as soon as it is known."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / CHECKSUMS_FILE
         self._known: dict[str, Known] = {}
-        self._saved = True
-        # Damaged or unreadable is as good as absent.
-        with contextlib.suppress(StoreError, ValueError, TypeError, AttributeError):
-            entries = json.loads(read_whole(self._path) or "{}").items()
-            self._known = {name: Known(str(state), str(sha256)) for name, (state, sha256) in entries}
+        try:
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError):  # damaged, or cut short by a crash: as good as absent
+                image, state, sha256 = json.loads(line)
+                self._known[str(image)] = Known(str(state), str(sha256))
+        self._is_long = len(lines) > 2 * len(self._known) + 100
 
     def of(self, image: Path) -> str | None:
         """The checksum of an image, None if it must be read to be known."""
@@ -62,15 +67,24 @@ class Checksums:
         return known.sha256 if known and known.fingerprint == fingerprint(image) else None
 
     def learn(self, image: Path, known: Known | None) -> None:
-        """Remember what was read of an image."""
-        if known is not None and self._known.get(str(image.absolute())) != known:
-            self._known[str(image.absolute())] = known
-            self._saved = False
+        """Remember what was read of an image. A disk that refuses costs only time later."""
+        name = str(image.absolute())
+        if known is None or self._known.get(name) == known:
+            return
+        self._known[name] = known
+        with contextlib.suppress(OSError):
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                os.write(handle, _line(name, known).encode())
+            finally:
+                os.close(handle)
 
-    def save(self) -> None:
-        """Write what was learned; a disk that refuses costs only time later."""
-        if not self._saved:
-            entries = {name: [one.fingerprint, one.sha256] for name, one in sorted(self._known.items())}
+    def tidy(self) -> None:
+        """Leave out what later lines replaced, if that is much."""
+        if self._is_long:
             with contextlib.suppress(StoreError):
-                write_whole(self._path, (json.dumps(entries, ensure_ascii=False, indent=0) + "\n").encode())
-                self._saved = True
+                write_whole(self._path, "".join(_line(*entry) for entry in sorted(self._known.items())).encode())
+
+
+def _line(image: str, known: Known) -> str:
+    return json.dumps([image, known.fingerprint, known.sha256]) + "\n"

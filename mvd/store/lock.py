@@ -24,8 +24,8 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 def locked(folder: Path) -> Iterator[str | None]:
     """Hold a results folder, which is made if need be; gives a token by which others know who holds it.
 
-    Temporary files that a killed run left there are removed. Where the system or the disk knows no locks (Windows, some
-    network disks), nothing is held, and the token is None.
+    Temporary files that a killed run left there are removed, at the end those of its own workers too. Where the system
+    or the disk knows no locks (Windows, some network disks), nothing is held, and the token is None.
 
     Raises
     ------
@@ -39,10 +39,16 @@ def locked(folder: Path) -> Iterator[str | None]:
     except OSError as error:
         raise refused(path, error) from error
     try:
-        token = _lock(handle, folder)
-        if token:
-            _sweep(folder)
-        yield token
+        if not _lock(handle, folder):
+            yield None
+            return
+        _sweep(folder)  # before anything is written: the disk may be full of it
+        try:
+            yield _signed(handle)
+        finally:
+            with contextlib.suppress(OSError):  # workers elsewhere that go on see that nobody waits for them
+                os.ftruncate(handle, 0)
+            _sweep(folder)  # of workers that were ended in the middle of a file
     finally:
         os.close(handle)
 
@@ -58,12 +64,12 @@ def still_held(folder: Path, token: str) -> bool:
         return False
 
 
-def _lock(handle: int, folder: Path) -> str | None:
-    """The token of the lock now held; None where there are none."""
+def _lock(handle: int, folder: Path) -> bool:
+    """Whether the lock is held; False where there are none."""
     try:
         import fcntl  # noqa: PLC0415  (not on Windows)
     except ImportError:
-        return None
+        return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -73,12 +79,17 @@ def _lock(handle: int, folder: Path) -> str | None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise refused(folder / LOCK_FILE, error) from error
-        return None
+        return False
+    return True
+
+
+def _signed(handle: int) -> str | None:
+    """The token, once it and the process stand in the file; None if the disk is too full for that."""
     token = secrets.token_hex(8)
     try:
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()} {token}\n".encode())
-    except OSError:  # a full disk: then nobody else can be told of the token
+    except OSError:
         return None
     return token
 

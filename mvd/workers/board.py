@@ -14,6 +14,10 @@ TRIES = 2
 """A worker may be killed for something that has nothing to do with its specimen; twice is no accident."""
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(eq=False)
 class Task:
     """A specimen to be measured."""
@@ -105,6 +109,7 @@ class Board:
         """Parts that nobody needs any more."""
         with self._changed:
             for ticket in own:
+                ticket.told = _nothing
                 ticket.result = ticket.result if ticket.result is not None else {}
                 if ticket in self.tickets:
                     self.tickets.remove(ticket)

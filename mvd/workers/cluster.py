@@ -6,13 +6,15 @@ leaves the Dask worker alive. When a Dask worker itself is lost, Dask gives its 
 
 from __future__ import annotations
 
+import logging
 import os
+import platform
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +33,10 @@ from mvd.workers.process import Worker, WorkerLost
 _CONNECT_S = 30.0
 _WORKERS_S = 300.0
 """A batch system may take minutes to give the first worker its place."""
-_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "scikit-image", "tifffile", "imagecodecs", "openslide-bin")
+_LIBRARIES = (
+    "numpy", "scipy", "opencv-python-headless", "scikit-image", "shapely", "tifffile", "imagecodecs", "openslide-bin",
+    "pillow",
+)  # fmt: skip
 """What decides about numbers, beside the program."""
 
 
@@ -53,6 +58,7 @@ class Cluster:
 
     def __init__(self, address: str, *, patience_s: float) -> None:
         self._patience_s = patience_s
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in our own sentences
         try:
             self._client = _dask().Client(address, timeout=_CONNECT_S, name="mvd")
         except (OSError, ValueError) as error:
@@ -77,7 +83,7 @@ class Cluster:
         topic = f"mvd-{os.urandom(8).hex()}"
         self._client.subscribe_topic(topic, lambda event: events.put(event[1]))
         futures = [
-            self._client.submit(_measure, _absolute(job), topic, self._patience_s, program_version(), pure=False)
+            self._client.submit(_measure, _absolute(job), topic, self._patience_s, versions(), pure=False)
             for job in jobs
         ]
         for job, future in zip(jobs, futures, strict=True):
@@ -100,23 +106,33 @@ class Cluster:
             self._client.wait_for_workers(1, timeout=_WORKERS_S)
         except TimeoutError:
             raise MvdError(f"the cluster at {address} has no workers; start some, then run again") from None
-        here = versions()
         try:
             told = _ask_versions(self._client)
         except Exception as error:  # whatever a machine without the program says
             raise MvdError(f"a worker of {address} cannot run mvd ({error}); install it there as it is here") from None
         for worker, there in sorted(told.items()):
-            other = [f"{name} {there.get(name)} (here {own})" for name, own in here.items() if there.get(name) != own]
-            if other:
-                raise MvdError(
-                    f"the worker {worker} has other versions than this program: {', '.join(other)}; numbers could "
-                    "differ, so install the same on all machines"
-                )
+            _refuse_others(versions(), there, f"the worker {worker}")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of everything that decides about numbers."""
-    return {"mvd": program_version(), **{name: version(name) for name in _LIBRARIES}}
+    python = platform.python_version_tuple()
+    return {
+        "mvd": program_version(),
+        "python": ".".join(python[:2]),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+
+
+def _refuse_others(asked_by: dict[str, str], there: dict[str, str], who: str) -> None:
+    """StoreError, which ends a run, where a worker has other versions."""
+    other = [f"{name} {there.get(name)} (here {own})" for name, own in asked_by.items() if there.get(name) != own]
+    if other:
+        raise StoreError(
+            f"{who} has other versions than this program: {', '.join(other)}; numbers could differ, so install the "
+            "same on all machines"
+        )
 
 
 def _ask_versions(client: Any) -> dict[str, dict[str, str]]:
@@ -168,8 +184,13 @@ _lock = threading.Lock()
 @contextmanager
 def _worker() -> Iterator[Worker]:
     """A worker process that nobody else uses; kept for the next task unless it is lost."""
+    worker = None
     with _lock:
-        worker = _idle.pop() if _idle else None
+        while _idle and worker is None:
+            worker = _idle.pop()
+            if not worker.is_alive:  # killed while it had nothing to do
+                worker.close()
+                worker = None
     worker = worker or Worker()
     try:
         yield worker
@@ -180,7 +201,7 @@ def _worker() -> Iterator[Worker]:
         _idle.append(worker)
 
 
-def _measure(job: Job, topic: str, patience_s: float, asked_by: str) -> Outcome | Broken:
+def _measure(job: Job, topic: str, patience_s: float, asked_by: dict[str, str]) -> Outcome | Broken:
     """The task of one specimen."""
     _refuse(job.plan, asked_by)
     name, dask = job.specimen.specimen, _dask().get_worker()
@@ -195,7 +216,7 @@ def _measure(job: Job, topic: str, patience_s: float, asked_by: str) -> Outcome 
         tell("blocks", name, done, blocks)
 
     tell("begins", name)
-    share = partial(_share, patience_s=patience_s, searched=searched)
+    share = partial(_share, patience_s=patience_s, searched=searched, asked_by=asked_by)
     for left in reversed(range(TRIES)):
         try:
             with _worker() as worker:
@@ -218,13 +239,15 @@ def _measure(job: Job, topic: str, patience_s: float, asked_by: str) -> Outcome 
     raise AssertionError
 
 
-def _share(parts: tuple[Part, ...], *, patience_s: float, searched: Callable[[int, int], None]) -> Found:
+def _share(
+    parts: tuple[Part, ...], *, patience_s: float, searched: Callable[[int, int], None], asked_by: dict[str, str]
+) -> Found:
     """Parts of a big slide, as tasks of the same cluster."""
     blocks, done = sum(len(part.cores) for part in parts), 0
     found: list[Objects | Exception] = [{}] * len(parts)
     with _dask().worker_client(separate_thread=True) as client:  # this task waits, and its place is free for a part
         sent = client.scatter(list(parts), hash=False)
-        futures = [client.submit(_search, part, patience_s, pure=False) for part in sent]
+        futures = [client.submit(_search, part, patience_s, asked_by, pure=False) for part in sent]
         places = {future.key: place for place, future in enumerate(futures)}
         for future in _dask().as_completed(futures):
             place = places[future.key]
@@ -237,8 +260,9 @@ def _share(parts: tuple[Part, ...], *, patience_s: float, searched: Callable[[in
     return Found(tuple(found))
 
 
-def _search(part: Part, patience_s: float) -> Objects | Exception:
+def _search(part: Part, patience_s: float, asked_by: dict[str, str]) -> Objects | Exception:
     """The task of a part."""
+    _refuse_others(asked_by, versions(), platform.node())
     for left in reversed(range(TRIES)):
         try:
             with _worker() as worker:
@@ -252,13 +276,11 @@ def _search(part: Part, patience_s: float) -> Objects | Exception:
     raise AssertionError
 
 
-def _refuse(plan: Plan, asked_by: str) -> None:
-    """StoreError where this machine cannot give what the run expects."""
-    here = os.uname().nodename if hasattr(os, "uname") else "a worker"
-    if asked_by != program_version():
-        raise StoreError(f"{here} has mvd {program_version()}, and the run is of {asked_by}; install the same on both")
+def _refuse(plan: Plan, asked_by: dict[str, str]) -> None:
+    """StoreError where this machine cannot give what the run expects; it may have joined after the run began."""
+    _refuse_others(asked_by, versions(), platform.node())
     if not Path(plan.results).is_dir():
         raise StoreError(
-            f"{here} does not see {plan.results}; a study that a cluster measures must lie on a disk that all machines "
-            "have at the same place"
+            f"{platform.node()} does not see {plan.results}; a study that a cluster measures must lie on a disk that "
+            "all machines have at the same place"
         )

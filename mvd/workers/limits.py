@@ -15,7 +15,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h."""
 _LARGEST_KEPT_BYTES, _KEPT_BYTES = 1 << 25, 1 << 29
 """32 MB is the most that glibc allows, and holds a float32 map of a block (21 MB). Peak memory stayed the same."""
-_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_CONTROL_GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _SACRIFICE = "800"
 """Of 1000: when memory runs out the system ends a worker, whose specimen is tried again, and not the run."""
 
@@ -48,9 +48,10 @@ def cores() -> int:
     usable = [os.cpu_count() or 1]
     with contextlib.suppress(AttributeError):  # not on macOS and Windows
         usable.append(len(os.sched_getaffinity(0)))
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = (_CONTROL_GROUPS / "cpu.max").read_text(encoding="ascii").split()
-        usable.append(max(1, int(quota) // int(period)))
+    for folder in _control_groups():
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+            usable.append(max(1, int(quota) // int(period)))
     return min(usable)
 
 
@@ -59,10 +60,20 @@ def machine_memory() -> int:
     sizes = []
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, version 2 and 1
-        with contextlib.suppress(OSError, ValueError):
-            sizes.append(int((_CONTROL_GROUPS / name).read_text(encoding="ascii")))
+    for folder in _control_groups():
+        for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of version 2 and version 1
+            with contextlib.suppress(OSError, ValueError):
+                sizes.append(int((folder / name).read_text(encoding="ascii")))
     return min(sizes, default=0)
+
+
+def _control_groups() -> tuple[Path, ...]:
+    """Folders of the control groups that this process is in: a container's, or a batch job's and those above it."""
+    own = Path()
+    with contextlib.suppress(OSError, ValueError):
+        lines = _OWN_GROUPS.read_text(encoding="utf-8").splitlines()
+        own = Path(next((line[3:] for line in lines if line.startswith("0::")), "")).relative_to("/")
+    return tuple(_CONTROL_GROUPS / part for part in (own, *own.parents))
 
 
 def fitting_workers() -> int:

@@ -8,7 +8,6 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,8 @@ COMMAND = (sys.executable, "-P", "-m", "mvd.workers")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 _START_S = 120.0
 """Importing takes 2 s from a local disk, and a minute from a busy network disk."""
+_GONE_S = 10.0
+"""For the system to bury a process that was killed."""
 _LAST_WORDS = 4000
 """Bytes kept of what a worker that died said."""
 
@@ -39,18 +40,23 @@ class Worker:
     """A running worker. Not for several threads at once, but for `kill`."""
 
     def __init__(self, *, memory_bytes: int | None = None) -> None:
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the worker)
         limit = [str(memory_bytes)] if memory_bytes else []
-        self._process = subprocess.Popen(  # noqa: S603  (this program)
-            [*COMMAND, *limit],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._words,
-            env={**os.environ, **_ONE_THREAD},
-            start_new_session=True,  # Ctrl-C is for the run, which then ends its workers
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (this program)
+                [*COMMAND, *limit],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **_ONE_THREAD},
+                start_new_session=True,  # Ctrl-C is for the run, which then ends its workers
+            )
+        except OSError as error:
+            raise MvdError(f"a worker process could not be started: {error.strerror or error}") from None
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._words = bytearray()
+        self._threads = [threading.Thread(target=listen, daemon=True) for listen in (self._listen, self._overhear)]
+        for thread in self._threads:
+            thread.start()
         try:
             first = self._receive(_START_S)
             assert isinstance(first, Ready)
@@ -63,6 +69,11 @@ class Worker:
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
 
     def ask(
         self,
@@ -89,7 +100,7 @@ class Worker:
         StoreError
             It could not write its result.
         """
-        self._send(what)
+        self._send(what, patience_s)
         while True:
             match self._receive(patience_s):
                 case Opened(mpix):
@@ -98,7 +109,7 @@ class Worker:
                     searched(done, blocks)
                 case Wanted(parts):
                     assert share is not None
-                    self._send(share(parts))
+                    self._send(share(parts), patience_s)
                 case Done(StoreError() as error):
                     raise error
                 case Done(result):
@@ -115,24 +126,42 @@ class Worker:
         """End it and wait until it is gone."""
         self.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._words):
+        for thread in self._threads:
+            thread.join(_GONE_S)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert stream is not None
             with contextlib.suppress(OSError):  # what was not yet sent has nobody to go to
                 stream.close()
 
-    def _send(self, value: object) -> None:
+    def _send(self, value: object, patience_s: float) -> None:
         assert self._process.stdin is not None
+        impatience = threading.Timer(patience_s, self.kill)  # one that does not read would hold us up for ever
+        impatience.daemon = True
+        impatience.start()
         try:
             frames.send(self._process.stdin, value)
         except OSError:
             raise self._lost() from None
+        finally:
+            impatience.cancel()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        with contextlib.suppress(EOFError, OSError, ValueError):
+        try:
             while True:
                 self._inbox.put(frames.receive(self._process.stdout))
-        self._inbox.put(None)
+        except (EOFError, OSError, ValueError):
+            pass
+        finally:  # whatever it was that could not be read
+            self._inbox.put(None)
+
+    def _overhear(self) -> None:
+        """Keep the end of what it says on its error stream."""
+        assert self._process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            while said := self._process.stderr.read1(_LAST_WORDS):  # type: ignore[attr-defined]
+                self._words += said
+                del self._words[:-_LAST_WORDS]
 
     def _receive(self, patience_s: float) -> Message:
         try:
@@ -148,13 +177,12 @@ class Worker:
 
     def _lost(self) -> WorkerLost:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_START_S)
+            self._process.wait(timeout=_GONE_S)
         return WorkerLost(_cause(self._process.returncode), last_words=self._last_words())
 
     def _last_words(self) -> str:
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(size - _LAST_WORDS, 0))
-        return self._words.read().decode(errors="replace")
+        self._threads[1].join(_GONE_S)
+        return bytes(self._words).decode(errors="replace")
 
 
 def _cause(status: int | None) -> str:

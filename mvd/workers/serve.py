@@ -38,6 +38,8 @@ def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
         while True:
             inbox.put(frames.receive(stream))
     except (EOFError, OSError):
+        pass
+    finally:  # also what could not be read, after a traceback that whoever asked gets to see
         os._exit(1)
 
 
