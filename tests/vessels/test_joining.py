@@ -11,7 +11,8 @@ from sections import found_alone
 
 from mvd.phantom import example
 from mvd.protocol import CountingRule
-from mvd.vessels.joining import find_gaps, line_between
+from mvd.vessels.gaps import find_gaps
+from mvd.vessels.joining import line_between
 
 
 def blank() -> Drawing:
