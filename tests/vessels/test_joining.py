@@ -145,6 +145,15 @@ def test_pieces_with_a_third_between_them_have_no_gap():
     assert sorted(zip(gaps.first.tolist(), gaps.second.tolist(), strict=True)) == [(1, 2), (2, 3)]
 
 
+@pytest.mark.parametrize(("beside_px", "gap"), [(0, False), (1, False), (2, False), (4, True)])
+def test_dots_have_a_gap_only_if_they_meet_no_farther_than_half_of_it_away(beside_px, gap):
+    """A third dot, beside the middle of the line: the other two meet on its far side, 18, 10 or 6.5 px away."""
+    labels = np.zeros((80, 80), np.int32)
+    labels[30 - beside_px, 36], labels[30, 30], labels[30, 42] = 1, 2, 3
+    gaps = find_gaps(labels, 5.5)
+    assert ((2, 3) in zip(gaps.first.tolist(), gaps.second.tolist(), strict=True)) == gap
+
+
 def test_groups_are_numbered_by_their_first_pieces():
     picture = blank().disc(80, 20, 6).line((10, 40.25), (30, 40.25)).line((34, 40.25), (54, 40.25)).disc(10, 90, 6)
     assert picture.joined().group.tolist() == [0, 1, 2, 2, 3]
