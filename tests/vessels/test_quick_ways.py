@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from drawn_maps import LEVELS
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -14,11 +17,11 @@ from scipy.spatial.distance import cdist
 from skimage.measure import perimeter_crofton
 from skimage.morphology import skeletonize
 
-from mvd.stains import mean_density
+from mvd.stains import TISSUE_OD, mean_density
 from mvd.vessels.gaps import find_gaps, reach_px
 from mvd.vessels.joining import densest
 from mvd.vessels.lengths import _neighbours, lengths_px, perimeters_um
-from mvd.vessels.lumens import _runs
+from mvd.vessels.lumens import _runs, walled_lumens
 from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
 from mvd.vessels.measure import _slope
 from mvd.vessels.outline import trace, trace_all, well_composed
@@ -246,3 +249,25 @@ def test_a_pieces_gaps_do_not_depend_on_stain_beyond_their_reach(labels, max_gap
         everywhere, nearby = (table(find_gaps(picture, max_gap_um)) for picture in (labels, labels * near))
         own = [{pair: gap for pair, gap in gaps.items() if piece in pair} for gaps in (everywhere, nearby)]
         assert own[0] == own[1]
+
+
+def rings(seed):
+    """Clear and pale rounds with stain round part of them."""
+    random = np.random.default_rng(seed)
+    stain, total = np.zeros((90, 90), np.uint8), np.full((90, 90), 0.3, np.float32)
+    for _ in range(8):
+        middle, radius, turn = random.integers(10, 80, 2).tolist(), int(random.integers(3, 14)), random.uniform(0, 360)
+        cv2.circle(total, middle, radius, random.choice([0.02, 0.1]), -1)
+        cv2.ellipse(stain, middle, (radius + 1,) * 2, turn, 0, random.uniform(90, 330), 1, 2)
+    return np.asarray(cv2.connectedComponents(stain)[1], np.int32), total
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_second_look_at_regions_as_clear_finds_no_more_lumens(seed):
+    labels, total = rings(seed)
+    maps = StainMaps(dab=total, haematoxylin=total, total=total, red=total, residual=total)
+    once, twice = (
+        walled_lumens(labels, maps, replace(LEVELS, tissue=share * TISSUE_OD / 0.3), 15.0) for share in (0.9999, 1.0001)
+    )
+    assert np.array_equal(once[0], twice[0])
+    assert [wall.tolist() for wall in once[1]] == [wall.tolist() for wall in twice[1]]
