@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -14,14 +12,11 @@ from scipy.sparse.csgraph import connected_components
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
-from mvd.stains import BAND_ROWS
+from mvd.vessels.gaps import Gaps, Positions, find_gaps
 from mvd.vessels.lumens import walled_lumens
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.pieces import Labels
 from mvd.vessels.summary import share
-
-Positions = NDArray[np.int32]
-"""(n, 2) row, column."""
 
 DOUBT = 0.15
 """Share of a limit that a measure may be off: moving the limits by it would decide a doubtful case otherwise."""
@@ -39,75 +34,6 @@ not; between the two the gap that is bridged grows evenly."""
 _MIN_ELONGATION = 0.3
 """(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction. A wall of 3 µm within
 the reach has 0.33, a disc 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """The narrowest gap between each two neighbouring pieces; arrays of one entry a gap."""
-
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
-    p: Positions
-    """End on the first piece."""
-    q: Positions
-    """End on the second piece."""
-    width_um: NDArray[np.float64]
-
-    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Gaps:
-        return Gaps(*(getattr(self, field.name)[which] for field in fields(self)))
-
-
-def find_gaps(labels: Labels, max_gap_um: float) -> Gaps:
-    """Gaps of at most `max_gap_um` between pieces that have no third piece between them.
-
-    The distance transform gives each background pixel its nearest piece; where two such regions meet, the line
-    between the two nearest stained pixels is the gap there.
-    """
-    background = (labels == 0).astype(np.uint8)
-    _, nearest = cv2.distanceTransformWithLabels(background, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    stained = np.flatnonzero(labels != 0)  # ten times as fast as of whole numbers
-    place = np.zeros(int(nearest.max()) + 1, np.int64)
-    place[nearest.ravel()[stained]] = stained
-    owner = _taken(labels.ravel()[place], nearest)
-    met = [_meetings(owner, nearest, shift) for shift in ((0, 1), (1, 0), (1, 1), (1, -1))]
-    first, second, one, other = (np.concatenate(part) for part in zip(*met, strict=True))
-    p, q = (np.stack(np.divmod(place[end], labels.shape[1]), axis=1).astype(np.int32) for end in (one, other))
-    width = (np.hypot(*(p - q).T.astype(np.float64)) - 1) * WORK_UM_PER_PX
-    return _narrowest(Gaps(first, second, p, q, width).take(width <= max_gap_um))
-
-
-def _taken(table: NDArray[np.int32], at: NDArray[np.int32]) -> NDArray[Any]:
-    """`table[at]` in as few bits as hold it, some rows at a time: four times as fast on millions of pixels."""
-    narrow = table.astype(np.min_scalar_type(int(table.max())))
-    out = np.empty(at.shape, narrow.dtype)
-    for row in range(0, len(at), BAND_ROWS):
-        np.take(narrow, at[row : row + BAND_ROWS], out=out[row : row + BAND_ROWS], mode="clip")
-    return out
-
-
-def _meetings(
-    owner: NDArray[Any], nearest: NDArray[np.int32], shift: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Neighbouring pixels that belong to different pieces: the two pieces and the numbers of their nearest pixels."""
-    (down, right), (rows, columns) = shift, owner.shape
-    here = (slice(0, rows - down), slice(max(0, -right), columns - max(0, right)))
-    there = (slice(down, rows), slice(max(0, right), columns - max(0, -right)))
-    rows, columns = np.divmod(np.flatnonzero(owner[here] != owner[there]), owner[here].shape[1])
-    at = rows * owner.shape[1] + columns + here[1].start
-    beside = at + down * owner.shape[1] + right
-    a, b = (owner.ravel()[end].astype(np.int32) for end in (at, beside))
-    pa, pb = nearest.ravel()[at], nearest.ravel()[beside]
-    swap = a > b
-    return np.where(swap, b, a), np.where(swap, a, b), np.where(swap, pb, pa), np.where(swap, pa, pb)
-
-
-def _narrowest(gaps: Gaps) -> Gaps:
-    """One gap for each pair of pieces; ties by position, so that the order of scanning does not matter."""
-    keys = (gaps.q[:, 1], gaps.q[:, 0], gaps.p[:, 1], gaps.p[:, 0], gaps.width_um, gaps.second, gaps.first)
-    ordered = gaps.take(np.lexsort(keys))
-    fresh = np.ones(len(ordered.first), bool)
-    fresh[1:] = (np.diff(ordered.first) != 0) | (np.diff(ordered.second) != 0)
-    return ordered.take(fresh)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,15 @@ def walled_lumens(
     stained = labels != 0
     near_stain = cv2.dilate(stained.view(np.uint8), disc(LUMEN_WALL_UM)).view(bool)
     taken = stained.copy()
-    lumens = np.zeros_like(labels)
+    lumens = np.zeros(labels.shape, np.int32)  # unlike zeros_like, touches no page that stays 0
     walls: list[NDArray[np.int32]] = []
+    clearer = -np.inf
     for density_share, wall_share, min_area_um2 in _LUMEN_LEVELS:
-        free = maps.total < max(TISSUE_OD, density_share * levels.tissue)
+        density = max(TISSUE_OD, density_share * levels.tissue)
+        if density == clearer:
+            continue  # the same regions without those taken: what has too little wall has too little still
+        clearer = density
+        free = maps.total < density
         free &= ~taken
         opened = cv2.morphologyEx(free.view(np.uint8), cv2.MORPH_OPEN, disc(LUMEN_OPENING_UM)).view(bool)
         # A lumen cut lengthwise may be ten times as long as it is wide.

@@ -11,7 +11,8 @@ from sections import found_alone
 
 from mvd.phantom import example
 from mvd.protocol import CountingRule
-from mvd.vessels.joining import find_gaps, line_between
+from mvd.vessels.gaps import find_gaps
+from mvd.vessels.joining import line_between
 
 
 def blank() -> Drawing:
@@ -142,6 +143,15 @@ def test_pieces_with_a_third_between_them_have_no_gap():
     picture = blank().line((40, 20), (40, 80)).line((46, 20), (46, 80)).line((52, 20), (52, 80))
     gaps = find_gaps(picture.pieces(), 30.0)
     assert sorted(zip(gaps.first.tolist(), gaps.second.tolist(), strict=True)) == [(1, 2), (2, 3)]
+
+
+@pytest.mark.parametrize(("beside_px", "gap"), [(0, False), (1, False), (2, False), (4, True)])
+def test_dots_have_a_gap_only_if_they_meet_no_farther_than_half_of_it_away(beside_px, gap):
+    """A third dot, beside the middle of the line: the other two meet on its far side, 18, 10 or 6.5 px away."""
+    labels = np.zeros((80, 80), np.int32)
+    labels[30 - beside_px, 36], labels[30, 30], labels[30, 42] = 1, 2, 3
+    gaps = find_gaps(labels, 5.5)
+    assert ((2, 3) in zip(gaps.first.tolist(), gaps.second.tolist(), strict=True)) == gap
 
 
 def test_groups_are_numbered_by_their_first_pieces():

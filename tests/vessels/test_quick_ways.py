@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from drawn_maps import LEVELS
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -14,10 +17,11 @@ from scipy.spatial.distance import cdist
 from skimage.measure import perimeter_crofton
 from skimage.morphology import skeletonize
 
-from mvd.stains import mean_density
+from mvd.stains import TISSUE_OD, mean_density
+from mvd.vessels.gaps import find_gaps, reach_px
 from mvd.vessels.joining import densest
 from mvd.vessels.lengths import _neighbours, lengths_px, perimeters_um
-from mvd.vessels.lumens import _runs
+from mvd.vessels.lumens import _runs, walled_lumens
 from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
 from mvd.vessels.measure import _slope
 from mvd.vessels.outline import trace, trace_all, well_composed
@@ -186,3 +190,84 @@ def test_the_runs_of_a_mask_are_its_pixels(mask):
         assert not drawn[row, start:stop].any()
         drawn[row, start:stop] = True
     assert np.array_equal(drawn, mask)
+
+
+def plain_gaps(labels, max_gap_um):
+    """All pixels of the region, one by one."""
+    distance, nearest = cv2.distanceTransformWithLabels(
+        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    stained = {int(nearest[at]): at for at in zip(*(side.tolist() for side in np.nonzero(labels)), strict=True)}
+    narrowest = {}
+    for row, column in np.argwhere(distance <= reach_px(max_gap_um)).tolist():
+        for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            there = (row + down, column + right)
+            if not (there[0] < len(labels) and 0 <= there[1] < labels.shape[1]):
+                continue
+            if distance[there] > reach_px(max_gap_um):
+                continue
+            p, q = sorted((stained[int(nearest[at])] for at in ((row, column), there)), key=lambda at: labels[at])
+            width_um = (np.hypot(p[0] - q[0], p[1] - q[1]) - 1) * WORK_UM_PER_PX
+            if labels[p] != labels[q] and width_um <= max_gap_um:
+                pair = (int(labels[p]), int(labels[q]))
+                narrowest[pair] = min(narrowest.get(pair, (np.inf,)), (width_um, p, q))
+    return narrowest
+
+
+def table(gaps):
+    """Width and ends of the gap of each two pieces."""
+    columns = (getattr(gaps, name).tolist() for name in ("first", "second", "width_um", "p", "q"))
+    return {(a, b): (width, tuple(p), tuple(q)) for a, b, width, p, q in zip(*columns, strict=True)}
+
+
+def scattered(seed, shape, number):
+    """Dots and short lines, numbered as pieces are."""
+    random = np.random.default_rng(seed)
+    mask = np.zeros(shape, np.uint8)
+    for column, row in random.integers(0, shape[::-1], (number, 2)).tolist():
+        cv2.line(mask, (column, row), (column + random.integers(-6, 7), row + random.integers(-6, 7)), 1)
+    return np.asarray(cv2.connectedComponents(mask)[1], np.int32)
+
+
+regions = st.builds(
+    scattered, st.integers(0, 2**32 - 1), st.tuples(st.integers(1, 60), st.integers(1, 60)), st.integers(0, 12)
+)
+widths_um = st.sampled_from([0.0, 0.5, 1.5, 4.0, 40 / 3])
+
+
+@given(regions, widths_um)
+def test_gaps_looked_for_near_the_stain_are_those_of_the_whole_region(labels, max_gap_um):
+    assert table(find_gaps(labels, max_gap_um)) == plain_gaps(labels, max_gap_um)
+
+
+@given(regions, widths_um)
+def test_a_pieces_gaps_do_not_depend_on_stain_beyond_their_reach(labels, max_gap_um):
+    beyond = round(2 * reach_px(max_gap_um)) + 2
+    square = np.ones((2 * beyond + 1,) * 2, np.uint8)
+    for piece in range(1, min(int(labels.max()), 4) + 1):
+        near = cv2.dilate((labels == piece).astype(np.uint8), square).reshape(labels.shape) > 0
+        everywhere, nearby = (table(find_gaps(picture, max_gap_um)) for picture in (labels, labels * near))
+        own = [{pair: gap for pair, gap in gaps.items() if piece in pair} for gaps in (everywhere, nearby)]
+        assert own[0] == own[1]
+
+
+def rings(seed):
+    """Clear and pale rounds with stain round part of them."""
+    random = np.random.default_rng(seed)
+    stain, total = np.zeros((90, 90), np.uint8), np.full((90, 90), 0.3, np.float32)
+    for _ in range(8):
+        middle, radius, turn = random.integers(10, 80, 2).tolist(), int(random.integers(3, 14)), random.uniform(0, 360)
+        cv2.circle(total, middle, radius, random.choice([0.02, 0.1]), -1)
+        cv2.ellipse(stain, middle, (radius + 1,) * 2, turn, 0, random.uniform(90, 330), 1, 2)
+    return np.asarray(cv2.connectedComponents(stain)[1], np.int32), total
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_second_look_at_regions_as_clear_finds_no_more_lumens(seed):
+    labels, total = rings(seed)
+    maps = StainMaps(dab=total, haematoxylin=total, total=total, red=total, residual=total)
+    once, twice = (
+        walled_lumens(labels, maps, replace(LEVELS, tissue=share * TISSUE_OD / 0.3), 15.0) for share in (0.9999, 1.0001)
+    )
+    assert np.array_equal(once[0], twice[0])
+    assert [wall.tolist() for wall in once[1]] == [wall.tolist() for wall in twice[1]]
