@@ -76,7 +76,7 @@ def test_however_a_slide_is_cut_every_object_is_found_once_and_whole(spec, xs, y
 def test_the_wider_a_rule_joins_the_more_must_be_seen_round_a_vessel(join_gap_um, cut):
     vessel = min(found_in(SPEC), key=lambda v: v.bounds.x0_um)
     slide = Rect(-1000, -1000, 2000, 2000)
-    seen = vessel.bounds.expanded(40)  # 13 and 40 µm of gap and 11 µm of surroundings
+    seen = vessel.bounds.expanded(40)  # 13 and 40 µm of gap and 14 µm of surroundings
     assert mvd.blocks._is_cut(vessel, seen, slide, CountingRule(join_gap_um=join_gap_um)) is cut
 
 
