@@ -85,7 +85,7 @@ def closed(mask: Mask, radius_um: float) -> Mask:
 
 def holes_filled(mask: Mask, max_mm2: float) -> Mask:
     """The mask with its enclosed gaps up to `max_mm2` filled; a gap that reaches the picture's border is open."""
-    box = around(mask, 1)  # glass round it: what is enclosed lies inside
+    box = around(mask, 0)  # a gap at its edge is open to what lies round it
     if not mask[box].size:
         return mask.copy()
     part = mask[box]
