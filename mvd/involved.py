@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ _FARTHEST_PX = 1e7
 """No slide is this many pixels wide; a coordinate beyond it is an overflow or another unit."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: the outlines of a mask are kept
 class InvolvedArea:
     """Where the marrow is measured: polygons, or a mask spread over `extent`.
 
@@ -59,6 +60,10 @@ class InvolvedArea:
 
     def outlines(self) -> tuple[tuple[Ring, ...], ...]:
         """Polygons as `polygons`; those of a mask run along its pixel edges."""
+        return self._outlines
+
+    @cached_property
+    def _outlines(self) -> tuple[tuple[Ring, ...], ...]:
         return self.polygons if self.mask is None else _trace(self.mask, self.extent)
 
     @property

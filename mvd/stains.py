@@ -155,11 +155,45 @@ def optical_density(pixels: Pixels, white: Vector) -> FloatImage:
 
 def mean_density(density: FloatImage) -> FloatImage:
     """(rows, columns) mean over the three channels of (rows, columns, 3); numpy's own mean, eight times as fast."""
-    red, green, blue = cv2.split(density)
+    red, green, blue = (np.asarray(plane, np.float32) for plane in cv2.split(density))
+    return _mean(red, green, blue)
+
+
+def mean_density_of(pixels: Pixels, white: Vector) -> FloatImage:
+    """`mean_density` of the optical density of (rows, columns, 3), in less than half the time."""
+    red, green, blue = _density_planes(pixels, white)
+    return _mean(red, green, blue)
+
+
+def densities_of(pixels: Pixels, white: Vector) -> tuple[FloatImage, FloatImage]:
+    """`optical_density` and its mean, in two thirds of the time."""
+    red, green, blue = _density_planes(pixels, white)
+    density = np.asarray(cv2.merge((red, green, blue)), np.float32)
+    return density, _mean(red, green, blue)
+
+
+def _density_planes(pixels: Pixels, white: Vector) -> list[FloatImage]:
+    tables = cv2.split(_density_table(white))
+    return [
+        np.asarray(cv2.LUT(plane, table), np.float32) for plane, table in zip(cv2.split(pixels), tables, strict=True)
+    ]
+
+
+def _mean(red: FloatImage, green: FloatImage, blue: FloatImage) -> FloatImage:
+    """Over the three; the first is written over."""
     red += green
     red += blue
     red /= np.float32(3)
-    return np.asarray(red, np.float32)
+    return red
+
+
+def is_black(pixels: Pixels, white: Vector) -> Pixels:
+    """(rows, columns) 1 where every channel is denser than `BLACK_OD`, 0 elsewhere."""
+    darkest = (_density_table(white)[0] > BLACK_OD).sum(axis=0)  # grey levels of each channel: density falls with them
+    if not darkest.all():
+        return np.zeros(pixels.shape[:2], np.uint8)
+    black = np.asarray(cv2.inRange(pixels, (0, 0, 0), tuple((darkest - 1).tolist())), np.uint8)
+    return black & np.uint8(1)
 
 
 def separate(pixels: Pixels, stains: Stains) -> FloatImage:

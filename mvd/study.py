@@ -13,7 +13,6 @@ from mvd.manifest import MANIFEST_FILE, Manifest, Specimen, can_name_files, exam
 from mvd.models import chosen_score
 from mvd.pipeline import SpecimenResult, drawn_area, manual_centres
 from mvd.protocol import Protocol
-from mvd.report import write_density_map, write_field_pictures, write_overview
 from mvd.rules import rule_comment
 from mvd.slide import open_slide
 from mvd.store import SpecimenRow, read_result, write_together
@@ -189,6 +188,9 @@ class _Pictures:
     border: Border
 
     def __call__(self, result: SpecimenResult, folder: Path) -> tuple[Path, ...]:
+        # Loads slowly, and a run whose workers draw needs none of it.
+        from mvd.report import write_density_map, write_field_pictures, write_overview  # noqa: PLC0415
+
         fields = write_field_pictures(result, folder, border=self.border)
         return (*fields, write_overview(result, folder), *write_density_map(result, folder))
 

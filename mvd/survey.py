@@ -14,7 +14,7 @@ from mvd.errors import StainError
 from mvd.geometry import Mask, Pixels, Raster, Rect
 from mvd.protocol import Protocol
 from mvd.slide import Slide
-from mvd.stains import Stains, Vector, estimate_stains, mean_density, measure_white, optical_density
+from mvd.stains import Stains, Vector, estimate_stains, mean_density_of, measure_white
 from mvd.tissue import (
     DETAIL_MARGIN_UM,
     DETAIL_UM_PER_PX,
@@ -85,7 +85,7 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
 
 def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) -> list[Raster]:
     """Tiles spread evenly over the tissue, the same ones every time; all of a small section."""
-    ink = find_ink(optical_density(overview.pixels, white))
+    ink = find_ink(overview, white)
     rects = _tiles(slide.bounds)
     windows = [overview.window(rect) for rect in rects]
     shares = [_share(tissue.pixels[window]) for window in windows]
@@ -99,7 +99,7 @@ def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) ->
 def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels) -> Detail:
     """A closer look at every block of the overview that holds tissue."""
     brown_od = levels.low - levels.background
-    clear_od = clear_level(mean_density(optical_density(overview.pixels, stains.white)), tissue.pixels)
+    clear_od = clear_level(mean_density_of(overview.pixels, stains.white), tissue.pixels)
     # What lies off the slide is white, and would be an edge.
     bounds = Rect(0.0, 0.0, *(max(math.floor(end), 1.0) for end in (slide.bounds.x1_um, slide.bounds.y1_um)))
     detail = Detail.empty(overview.pixels.shape[:2])

@@ -59,8 +59,8 @@ def remembered(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
         return tuple(chosen)
 
     monkeypatch.setattr("mvd.measuring.count_specimen", counted)
-    monkeypatch.setattr("mvd.study.write_overview", lambda r, folder: pictures(r, folder, overview=True)[0])
-    monkeypatch.setattr("mvd.study.write_field_pictures", lambda r, folder, **_: pictures(r, folder, overview=False))
+    monkeypatch.setattr("mvd.report.write_overview", lambda r, folder: pictures(r, folder, overview=True)[0])
+    monkeypatch.setattr("mvd.report.write_field_pictures", lambda r, folder, **_: pictures(r, folder, overview=False))
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def test_an_error_while_drawing_costs_one_specimen_only(study: Path, monkeypatch
     def fail(result: SpecimenResult, folder: Path, **_: object) -> tuple[Path, ...]:
         raise SlideError("gone") if result.specimen.specimen == "p1_pre" else ZeroDivisionError
 
-    monkeypatch.setattr("mvd.study.write_field_pictures", fail)
+    monkeypatch.setattr("mvd.report.write_field_pictures", fail)
     assert [row.status for row in run_study(study, again=True)] == ["failed", "failed"]
 
 

@@ -47,6 +47,13 @@ def test_start_loads_nothing_heavy(code: str) -> None:
     assert done.stdout.splitlines()[-1].split() == ["loaded:"]
 
 
+@pytest.mark.parametrize("module", ["mvd.study", "mvd.workers.serve"])
+def test_asking_for_a_study_loads_nothing_that_only_measuring_and_drawing_need(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{'PIL', 'matplotlib', 'scipy', 'skimage'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == []
+
+
 def test_import_makes_no_file(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", "import mvd"], cwd=tmp_path, check=True)
     assert list(tmp_path.iterdir()) == []

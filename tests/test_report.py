@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -30,7 +31,7 @@ from mvd.report.lettering import Type, legible, width_px, wrapped
 from mvd.report.outlines import round_outside
 from mvd.report.pens import COUNTED, EXCLUDES, FIELD, INCLUDES, LEFT_OUT, REJECTED
 from mvd.report.reading import opened
-from mvd.report.sheet import Pen, Sheet, View, _dashes, distances, round_length_um
+from mvd.report.sheet import Pen, Sheet, View, _dashes, distances, png, round_length_um
 from mvd.slide import open_slide
 from mvd.vessels import Reason, Vessel
 
@@ -535,3 +536,11 @@ def test_dashes_come_out_even_round_a_ring():
     gaps = [np.hypot(*(after[0] - before[-1])) for before, after in pairwise([*dashes, dashes[0]])]
     assert len(dashes) == round(2 * np.pi * 40 / 18)
     assert max(gaps) - min(gaps) < 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (60, 81)])
+def test_a_picture_is_read_back_as_it_was_packed(shape):
+    pixels = np.random.default_rng(3).integers(0, 256, (*shape, 3), np.uint8)
+    with Image.open(io.BytesIO(png(Image.fromarray(pixels)))) as read:
+        assert (read.format, read.mode, read.info) == ("PNG", "RGB", {})
+        assert np.array_equal(np.asarray(read), pixels)

@@ -13,18 +13,23 @@ from sections import section
 from mvd import stains
 from mvd.phantom import PhantomSpec
 from mvd.stains import (
+    BLACK_OD,
     Vector,
+    densities_of,
     estimate_stains,
     histogram_of,
+    is_black,
     mean_density,
+    mean_density_of,
     measure_white,
     median_of,
     optical_density,
     percentile_of,
 )
 from mvd.tissue import folds
+from mvd.tissue import masks as m
 from mvd.tissue.detail import extreme_in_disc
-from mvd.tissue.masks import disc
+from mvd.tissue.masks import OVERVIEW_UM_PER_PX, disc
 
 SPEC = PhantomSpec(seed=5, width_um=170, height_um=150, vessel_density_per_mm2=400.0, tissue_edge=True)
 WHITE: Vector = (240.0, 238.0, 243.0)
@@ -150,3 +155,67 @@ def test_no_patch_is_passed_over_that_would_be_a_fold(kinds):
 
     assert reaching(looked_at) == reaching(all_of_them) != []
     assert len(looked_at) < len(all_of_them) == 40
+
+
+WHITES = st.tuples(*[st.sampled_from([3.0, 31.0, 32.0, 200.0, 243.0, 255.0])] * 3)
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 40), st.just(3))), WHITES)
+@example(np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3), (243.0, 238.0, 251.0))
+@example(np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3), (31.0, 200.0, 200.0))
+def test_densities_by_planes_are_those_of_the_pixels_to_the_bit(pixels, white):
+    plain = optical_density(pixels, white)
+    density, mean = densities_of(pixels, white)
+    assert density.tobytes() == plain.tobytes()
+    assert mean.tobytes() == mean_density_of(pixels, white).tobytes() == mean_density(plain).tobytes()
+    assert np.array_equal(is_black(pixels, white), plain.min(axis=2) > BLACK_OD)
+
+
+def plainly_closed(mask, radius_um):
+    pad = round(radius_um / OVERVIEW_UM_PER_PX) + 1
+    wide = np.pad(mask.astype(np.uint8), pad, mode="edge")
+    return cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc(radius_um))[pad:-pad, pad:-pad] > 0
+
+
+def plainly_filled(mask, max_mm2):
+    _, labels = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
+    rim = {*labels[0].tolist(), *labels[-1].tolist(), *labels[:, 0].tolist(), *labels[:, -1].tolist()}
+    gaps = (labels == n for n in range(1, labels.max() + 1) if n not in rim)
+    return np.logical_or.reduce([mask, *(gap for gap in gaps if gap.sum() * OVERVIEW_UM_PER_PX**2 / 1e6 < max_mm2)])
+
+
+def plainly_without_small(mask, min_mm2):
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    parts = (labels == n for n in range(1, labels.max() + 1))
+    large = [part for part in parts if part.sum() * OVERVIEW_UM_PER_PX**2 / 1e6 >= min_mm2]
+    return np.logical_or.reduce([np.zeros_like(mask), *large])
+
+
+def plainly_grown(mask, by_um):
+    return m.distance_um(mask) <= by_um if mask.any() else mask
+
+
+ON_MASKS = {
+    "opened": (m.opened, lambda mask, um: cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc(um)) > 0, 8.0),
+    "closed": (m.closed, plainly_closed, 12.0),
+    "holes filled": (m.holes_filled, plainly_filled, 20e-6 * OVERVIEW_UM_PER_PX**2),
+    "without small": (m.without_small, plainly_without_small, 6e-6 * OVERVIEW_UM_PER_PX**2),
+    "grown": (m.grown, plainly_grown, 13.0),
+}
+
+
+@pytest.mark.parametrize("name", ON_MASKS)
+@given(st.integers(0, 2**32), st.tuples(*[st.integers(0, 40)] * 4), st.sampled_from([0.3, 0.5, 0.6, 0.9]))
+@example(0, (0, 40, 0, 40), 1.0)  # all of it
+@example(0, (7, 7, 3, 3), 1.0)  # nothing
+def test_masks_worked_on_where_they_lie_are_those_of_the_whole_picture(name, seed, ends, share):
+    quick, plain, limit = ON_MASKS[name]
+    (top, bottom), (left, right) = sorted(ends[:2]), sorted(ends[2:])
+    mask = np.zeros((40, 40), bool)
+    part = mask[top:bottom, left:right]
+    part[...] = np.random.default_rng(seed).random(part.shape) < share
+    before = mask.copy()
+    found = quick(mask, limit)
+    assert np.array_equal(found, plain(mask, limit))
+    assert np.array_equal(mask, before)
+    assert not np.shares_memory(found, mask)

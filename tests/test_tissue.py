@@ -424,3 +424,18 @@ def test_a_part_of_the_maps_is_cut_out_with_its_place():
     part = tissue.crop(Rect(100, 80, 300, 200))
     assert part.bone.rect == part.soft.rect == Rect(100, 80, 300, 200)
     assert np.array_equal(part.marrow.pixels, tissue.marrow.pixels[20:50, 25:75])
+
+
+def test_tissue_amid_glass_is_mapped_as_on_the_whole_overview(monkeypatch):
+    image = section(FOLDED).image.pixels
+    amid = np.full((image.shape[0] + 1000, image.shape[1] + 1200, 3), 240, np.uint8)
+    amid[460 : 460 + image.shape[0], 700 : 700 + image.shape[1]] = image
+    amid = amid[: len(amid) // 4 * 4, : amid.shape[1] // 4 * 4]
+    _, near = mapped(amid)
+    monkeypatch.setattr("mvd.tissue.maps.around", lambda mask, *_, **__: tuple(slice(0, n) for n in mask.shape))
+    _, whole = mapped(amid)
+    assert near.sharpness == whole.sharpness
+    for kind in ("marrow", "bone", "fat", "fold", "out_of_focus", "soft"):
+        assert np.array_equal(getattr(near, kind).pixels, getattr(whole, kind).pixels), kind
+    assert whole.fold.pixels.any()
+    assert whole.fat.pixels.any()

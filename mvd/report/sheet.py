@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 FINE = 2
 """Lines are drawn this many times larger and averaged, on top of their own smoothing."""
 
+_PNG_MARK, _PNG_UP = b"\x89PNG\r\n\x1a\n", 2
+"""What a PNG begins with, and the filter by which a row is written as its difference from the one above."""
 _SHIFT = 4
 """Binary digits of a pixel in the coordinates of lines."""
 
@@ -145,11 +149,25 @@ def distances(points: Points) -> NDArray[np.float64]:
 
 
 def png(image: Image) -> bytes:
-    """The picture as PNG, without any text in it; packed for speed, as stain does not pack well anyway."""
-    import imagecodecs  # noqa: PLC0415  (Pillow tries every filter in every row: 2.5 times as long for as many bytes)
+    """The picture as PNG, without any text in it; packed for speed, as stain does not pack well anyway.
 
-    strategy, row_filter = imagecodecs.PNG.STRATEGY.RLE, imagecodecs.PNG.FILTER.PAETH
-    return bytes(imagecodecs.png_encode(np.asarray(image), level=1, strategy=strategy, filter=row_filter))
+    Put together here: with libdeflate it takes half the time of libpng, for as many bytes.
+    """
+    import imagecodecs  # noqa: PLC0415  (loads with the first picture)
+
+    pixels = np.asarray(image.convert("RGB"))
+    rows, columns = pixels.shape[:2]
+    flat = pixels.reshape(rows, -1)
+    filtered = np.full((rows, 1 + flat.shape[1]), _PNG_UP, np.uint8)
+    filtered[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=filtered[1:, 1:])
+    header = struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)  # 8 bits, RGB, and the only kinds there are
+    packed = imagecodecs.deflate_encode(filtered.tobytes(), level=1)
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
+    return _PNG_MARK + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+        for kind, data in chunks
+    )
 
 
 def faded(pixels: Pixels, keep: NDArray[np.bool_], share: float) -> Pixels:

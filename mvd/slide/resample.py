@@ -7,13 +7,16 @@ processor, nor the window that was asked for can change a byte.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from mvd.geometry import FloatImage, Pixels
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SUBPIXEL = 4096
 """Edges of output pixels are rounded to this fraction of a level pixel."""
@@ -149,6 +152,8 @@ def _weigh(pixels: Pixels, down: Axis, across: Axis) -> Pixels:
 
 def _matrix(first: NDArray[np.int64], weights: NDArray[np.int64], size: int) -> csr_array:
     """(len(first), size) banded matrix."""
+    from scipy.sparse import csr_array  # noqa: PLC0415  (loads slowly, and grids that fit a level need it not)
+
     count, taps = weights.shape
     columns = first[:, None] + np.arange(taps)
     return csr_array(

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Pixels, Raster
-from mvd.stains import BAND_ROWS, Stains, mean_density, optical_density, separate_density
-from mvd.tissue.masks import OVERVIEW_UM_PER_PX, disc
+from mvd.stains import BAND_ROWS, Stains, densities_of, separate_density
+from mvd.tissue.masks import OVERVIEW_UM_PER_PX, Box, disc
 
 DETAIL_UM_PER_PX = 1.0
 """Nuclei span five to eight pixels and the gaps between packed ones one or two."""
@@ -60,6 +60,10 @@ class Detail:
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> Detail:
         return cls(*(np.zeros(shape, np.float32) for _ in fields(cls)))
+
+    def part(self, box: Box) -> Detail:
+        """The maps of some rows and columns."""
+        return Detail(*(np.ascontiguousarray(getattr(self, field.name)[box]) for field in fields(self)))
 
     def put(self, part: Detail, rows: slice, columns: slice, *, skip: tuple[int, int]) -> None:
         """Copy the pixels of a part, without its first `skip` rows and columns, in place."""
@@ -125,8 +129,7 @@ def _densities(pixels: Pixels, stains: Stains) -> tuple[FloatImage, FloatImage]:
     mean, dab = (np.empty(pixels.shape[:2], np.float32) for _ in range(2))
     for top in range(0, len(pixels), BAND_ROWS):
         rows = slice(top, top + BAND_ROWS)
-        density = optical_density(pixels[rows], stains.white)
-        mean[rows] = mean_density(density)
+        density, mean[rows] = densities_of(pixels[rows], stains.white)
         cv2.extractChannel(separate_density(density, stains), 1, dst=dab[rows])
     return mean, dab
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mvd.geometry import Raster, Rect
-from mvd.stains import TISSUE_OD, Stains, mean_density, optical_density, separate
+from mvd.geometry import Mask, Pixels, Raster, Rect
+from mvd.stains import TISSUE_OD, Stains, mean_density_of, separate
 from mvd.tissue.bone import find_bone
 from mvd.tissue.detail import Detail
 from mvd.tissue.focus import find_focus
 from mvd.tissue.folds import find_folds
-from mvd.tissue.masks import within, without_small
+from mvd.tissue.masks import around, spread, within, without_small
 from mvd.tissue.stained import clear_level
 
+_MARGIN_PX = 64
+"""Of the overview, round the tissue: wider than anything that decides about a pixel of it (80 µm, and the widest blur
+reaches 48)."""
+_START_AT = 64
+"""So that rows begin and end, for the processor's vectors, as those of the whole overview: the last bit is the same."""
 _LYMPHOID_UM = 40.0
 """Gaussian sigma over which lymphoid density is judged: an infiltrate measures 100 µm and more."""
 
@@ -92,8 +97,22 @@ def map_tissue(overview: Raster, stains: Stains, *, tissue: Raster, detail: Deta
     detail
         Of all of `tissue` (`measure_detail`).
     """
-    inside = np.asarray(tissue.pixels, bool)
-    total = mean_density(optical_density(overview.pixels, stains.white))
+    shape, box = tissue.pixels.shape, around(tissue.pixels, _MARGIN_PX, start_at=_START_AT)
+    near = _map_near(overview.pixels[box], stains, inside=np.asarray(tissue.pixels[box], bool), detail=detail.part(box))
+    masks = {name: overview.with_pixels(spread(mask, box, shape)) for name, mask in near.masks.items()}
+    return Tissue(**masks, sharpness=near.sharpness)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Near:
+    """Near the tissue: the masks of `Tissue` by name, and its sharpness."""
+
+    masks: dict[str, Mask]
+    sharpness: float
+
+
+def _map_near(pixels: Pixels, stains: Stains, *, inside: Mask, detail: Detail) -> _Near:
+    total = mean_density_of(pixels, stains.white)
     stained = inside & (total > TISSUE_OD)
     focus = find_focus(detail, stained)
     bone = find_bone(detail, inside & (total > clear_level(total, inside)) & ~focus.lost)
@@ -101,15 +120,15 @@ def map_tissue(overview: Raster, stains: Stains, *, tissue: Raster, detail: Deta
     bone &= ~fold
     out_of_focus = focus.lost & inside & ~bone & ~fold
     marrow = inside & ~bone & ~fold & ~out_of_focus
-    return Tissue(
-        marrow=overview.with_pixels(marrow),
-        bone=overview.with_pixels(bone),
-        fat=overview.with_pixels(marrow & (total < TISSUE_OD)),
-        fold=overview.with_pixels(fold),
-        out_of_focus=overview.with_pixels(out_of_focus),
-        soft=overview.with_pixels(out_of_focus | (focus.soft & marrow)),
-        sharpness=focus.sharpness,
-    )
+    masks = {
+        "marrow": marrow,
+        "bone": bone,
+        "fat": marrow & (total < TISSUE_OD),
+        "fold": fold,
+        "out_of_focus": out_of_focus,
+        "soft": out_of_focus | (focus.soft & marrow),
+    }
+    return _Near(masks, focus.sharpness)
 
 
 def suggest_involved(overview: Raster, stains: Stains, tissue: Tissue) -> Raster:

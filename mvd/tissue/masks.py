@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -28,50 +30,109 @@ def disc(radius_um: float, um_per_px: float = OVERVIEW_UM_PER_PX) -> NDArray[np.
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
+Box = tuple[slice, slice]
+"""Rows and columns of a map."""
+
+
+def around(mask: Mask, margin_px: int, *, start_at: int = 1) -> Box:
+    """The rows and columns that hold the mask, with a margin; none where it is empty.
+
+    Parameters
+    ----------
+    start_at
+        The first column is a multiple of it.
+    """
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
+    if not width:
+        return slice(0, 0), slice(0, 0)
+    first = max(left - margin_px, 0)
+    return (
+        slice(max(top - margin_px, 0), min(top + height + margin_px, mask.shape[0])),
+        slice(first - first % start_at, min(left + width + margin_px, mask.shape[1])),
+    )
+
+
+def spread(part: Mask, box: Box, shape: tuple[int, ...]) -> Mask:
+    """A part of a mask in the whole of it, false elsewhere."""
+    whole = np.zeros(shape, bool)
+    whole[box] = part
+    return whole
+
+
 def opened(mask: Mask, radius_um: float) -> Mask:
     """The parts that hold a disc."""
-    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc(radius_um)) > 0, bool)
+    box = around(mask, _radius_px(radius_um) + 1)
+    if not mask[box].size:
+        return mask.copy()
+    kept = cv2.morphologyEx(mask[box].astype(np.uint8), cv2.MORPH_OPEN, disc(radius_um))
+    return spread(np.asarray(kept > 0, bool), box, mask.shape)
+
+
+def _radius_px(radius_um: float) -> int:
+    return round(radius_um / OVERVIEW_UM_PER_PX)
 
 
 def closed(mask: Mask, radius_um: float) -> Mask:
     """Morphological closing whose result at the border does not depend on what lies outside."""
-    pad = round(radius_um / OVERVIEW_UM_PER_PX) + 1
-    wide = cv2.copyMakeBorder(mask.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    pad = _radius_px(radius_um) + 1
+    box = around(mask, pad)
+    if not mask[box].size:
+        return mask.copy()
+    wide = cv2.copyMakeBorder(mask[box].astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
     whole = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc(radius_um))
-    return np.asarray(whole[pad:-pad, pad:-pad] > 0, bool)
+    return spread(np.asarray(whole[pad:-pad, pad:-pad] > 0, bool), box, mask.shape)
 
 
 def holes_filled(mask: Mask, max_mm2: float) -> Mask:
     """The mask with its enclosed gaps up to `max_mm2` filled; a gap that reaches the picture's border is open."""
-    count, labels = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
+    box = around(mask, 0)  # a gap at its edge is open to what lies round it
+    if not mask[box].size:
+        return mask.copy()
+    part = mask[box]
+    labels, areas_mm2 = _parts((~part).astype(np.uint8))
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    size = np.bincount(labels.ravel(), minlength=count) * OVERVIEW_UM_PER_PX**2 / 1e6
-    fill = size < max_mm2
+    fill = areas_mm2 < max_mm2
     fill[rim] = False
-    return np.asarray(mask | (fill[labels] & ~mask), bool)
+    return spread(part | (fill[labels] & ~part), box, mask.shape) if fill.any() else mask.copy()
 
 
 def without_small(mask: Mask, min_mm2: float) -> Mask:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    keep = stats[:, cv2.CC_STAT_AREA] * OVERVIEW_UM_PER_PX**2 / 1e6 >= min_mm2
+    box = around(mask, 0)
+    if not mask[box].size:
+        return mask.copy()
+    labels, areas_mm2 = _parts(mask[box].astype(np.uint8))
+    keep = areas_mm2 >= min_mm2
+    if keep[1:].all():
+        return mask.copy()
     keep[0] = False
-    return np.asarray(keep[labels]) if count > 1 else np.zeros_like(mask)
+    return spread(keep[labels], box, mask.shape)
+
+
+def _parts(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The number of each pixel's connected part, and the parts' areas; OpenCV takes three times as long over these."""
+    count, labels = cv2.connectedComponents(mask, connectivity=4)
+    areas_mm2 = np.bincount(labels.ravel(), minlength=count) * OVERVIEW_UM_PER_PX**2 / 1e6
+    return np.asarray(labels, np.int32), np.asarray(areas_mm2, np.float64)
 
 
 def grown_from(seeds: Mask, mask: Mask) -> Mask:
     """The connected parts of the mask that hold a seed."""
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    hit = np.zeros(int(labels.max()) + 1, bool)
-    hit[labels[seeds & mask]] = True
+    box = around(mask, 0)
+    if not mask[box].size:
+        return mask.copy()
+    count, labels = cv2.connectedComponents(mask[box].astype(np.uint8), connectivity=4)
+    hit = np.zeros(count, bool)
+    hit[labels[seeds[box] & mask[box]]] = True
     hit[0] = False
-    return np.asarray(hit[labels], bool)
+    return spread(hit[labels], box, mask.shape)
 
 
 def grown(mask: Mask, by_um: float) -> Mask:
     """The mask and all within a distance of it."""
-    if not mask.any():
+    box = around(mask, math.ceil(by_um / OVERVIEW_UM_PER_PX) + 1)
+    if not mask[box].size:
         return mask.copy()
-    return np.asarray(distance_um(mask) <= by_um, bool)
+    return spread(np.asarray(distance_um(mask[box]) <= by_um, bool), box, mask.shape)
 
 
 def distance_um(mask: Mask) -> FloatImage:

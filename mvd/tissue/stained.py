@@ -7,7 +7,7 @@ import numpy as np
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Raster
-from mvd.stains import BLACK_OD, TISSUE_OD, Vector, mean_density, optical_density
+from mvd.stains import TISSUE_OD, Vector, is_black, mean_density_of
 from mvd.tissue.masks import (
     OVERVIEW_UM_PER_PX,
     closed,
@@ -59,9 +59,9 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
     StainError
         There is no tissue.
     """
-    density = optical_density(overview.pixels, white)
-    ink = find_ink(density)
-    total = np.where(ink, 0, mean_density(density)).astype(np.float32)
+    ink = find_ink(overview, white)
+    total = mean_density_of(overview.pixels, white)
+    total[ink] = 0
     smooth = smoothed(total, _TISSUE_SMOOTH_UM)
     tissue = _whole(smooth > TISSUE_OD, ink)
     if not tissue.any():
@@ -76,14 +76,9 @@ def clear_level(total: FloatImage, tissue: Mask) -> float:
     return min(max(gap, 0.0) + _ABOVE_GAP_OD, TISSUE_OD)
 
 
-def find_ink(density: FloatImage) -> Mask:
-    """Black patches wider than a grain of pigment, with their blurred edge: marker ink, a frame, the empty stage.
-
-    `density` is (rows, columns, 3) OD of the overview.
-    """
-    red, green, blue = cv2.split(density)
-    least = cv2.min(cv2.min(red, green), blue)
-    return grown(opened(np.asarray(least > BLACK_OD, bool), _MIN_INK_UM), _MIN_INK_UM)
+def find_ink(overview: Raster, white: Vector) -> Mask:
+    """Black patches wider than a grain of pigment, with their blurred edge: marker ink, a frame, the empty stage."""
+    return grown(opened(is_black(overview.pixels, white).view(bool), _MIN_INK_UM), _MIN_INK_UM)
 
 
 def _whole(stained: Mask, ink: Mask) -> Mask:

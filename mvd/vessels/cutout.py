@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 from mvd.stains import TISSUE_OD
-from mvd.vessels.branches import part_branches
 from mvd.vessels.joining import Joined, densest, line_between
 from mvd.vessels.lumens import LUMEN_OPENING_UM, LUMEN_WALL_UM, disc
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
@@ -152,6 +151,8 @@ def _closed_lumens(sheet: Sheet, solid: Mask, boxes: Sequence[Box], *, maps: Sta
 
 def _branches(view: View, labels: Labels) -> Iterator[View]:
     """The object's branches, each cut out as the object was."""
+    from mvd.vessels.branches import part_branches  # noqa: PLC0415  (few rules part them, and what it needs loads slowly)
+
     parts = part_branches(view.filled)
     for number in range(1, int(parts.max()) + 1):
         branch = well_composed(parts == number)

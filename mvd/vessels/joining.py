@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
@@ -133,6 +131,9 @@ def _reached(labels: Labels, maps: StainMaps, piece: int, end: NDArray[np.int32]
 
 def _number_groups(size: int, links: list[tuple[int, int]]) -> NDArray[np.int32]:
     """Connected groups of 1..size-1, numbered by their first members; 0 stays alone."""
+    from scipy.sparse import coo_array  # noqa: PLC0415  (loads slowly)
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     ends = np.array(links, np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
     _, component = connected_components(graph, directed=False)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from skimage.morphology import skeletonize
 
 from mvd.geometry import FloatImage, Mask
 from mvd.vessels.maps import WORK_UM_PER_PX
 from mvd.vessels.sheet import Sheet, lay_out
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _AROUND = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)])
 
@@ -51,6 +52,9 @@ def lengths_px(sheet: Sheet, filled: Sequence[Mask], inside: Sequence[FloatImage
     inside
         Distance of the pixels of each object from what is not object.
     """
+    from scipy.sparse.csgraph import dijkstra  # noqa: PLC0415  (loads slowly, and is not needed to ask for work)
+    from skimage.morphology import skeletonize  # noqa: PLC0415
+
     midlines: list[Mask] = [skeletonize(one) for one in filled]  # type: ignore[no-untyped-call]
     to_edge = np.concatenate([deep[midline] for deep, midline in zip(inside, midlines, strict=True)])
     points = np.argwhere(sheet.put(midlines))
@@ -76,6 +80,8 @@ def length_px(filled: Mask, inside: FloatImage) -> float:
 
 def _neighbours(points: NDArray[np.int64], shape: tuple[int, ...]) -> csr_array:
     """Graph of the (n, 2) pixels of midlines: the distance of each to the up to eight beside it."""
+    from scipy.sparse import csr_array  # noqa: PLC0415  (loads slowly)
+
     columns = shape[1] + 2
     number = np.full((shape[0] + 2) * columns, -1, np.int32)
     at = (points[:, 0] + 1) * columns + points[:, 1] + 1
