@@ -34,7 +34,6 @@ ACTS: dict[str, Callable[[Path], object]] = {
     "crash": lambda _: _kill(signal.SIGSEGV),
     "killed": lambda _: _kill(signal.SIGKILL),
     "killed once": lambda file: _once(lambda: _kill(signal.SIGKILL), file),
-    "exit": lambda _: os._exit(7),
     "hang": lambda _: time.sleep(600),
     "memory": lambda _: np.ones(1 << 36, np.uint8),
     "print": lambda _: os.write(1, b"a library says hello\n" * 1000),

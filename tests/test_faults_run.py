@@ -202,13 +202,12 @@ def test_results_that_one_may_not_write_to_are_one_sentence(study: Path) -> None
 # A slide with a bad tile
 
 
-@pytest.mark.parametrize("compression", ["jpeg", "zlib"])
-def test_a_tile_cut_short_in_the_middle_of_a_slide_costs_that_slide_only(study: Path, compression: str) -> None:
+def test_a_tile_cut_short_in_the_middle_of_a_slide_costs_that_slide_only(study: Path) -> None:
     for name in ("p1_pre", "p1_post"):
         path = study / f"{name}.ome.tif"
         pixels = tifffile.imread(path)
         tifffile.imwrite(
-            path, pixels, photometric="rgb", tile=(64, 64), compression=compression,
+            path, pixels, photometric="rgb", tile=(64, 64), compression="jpeg",
             resolution=(20000, 20000), resolutionunit="CENTIMETER",
         )  # fmt: skip
     assert run(study).returncode == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_study import PROTOCOL, ROWS, copy_of, write_manifest, write_protocol
+from small_study import PROTOCOL, ROWS, contents, copy_of, write_manifest, write_protocol
 
 from mvd.corrections import What, decide
 from mvd.counting import assign
@@ -231,9 +231,11 @@ def test_the_status_of_a_read_is_told_without_writing(study: Path) -> None:
 
 @pytest.mark.slow
 def test_the_reviews_plan_makes_no_result_out_of_date(study: Path) -> None:
-    before = {path.name: path.read_bytes() for path in (study / "results").glob("*.*")}
+    made = {path: path.stat().st_mtime_ns for path in (study / "results").glob("p*.json")}
+    before = contents(study / "results")
     run_study(reviewed_by(study, blinded=True, first_read="unaided", repeat_share=0.5, order_seed=7))
-    assert {path.name: path.read_bytes() for path in (study / "results").glob("*.*")} == before
+    assert contents(study / "results") == before
+    assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
 # Unaided

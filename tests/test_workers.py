@@ -97,7 +97,6 @@ def test_the_log_tells_what_happened_and_when(study: Path, poison: Poison) -> No
 LOST = {
     "crash": "the process that measured it crashed (SIGSEGV), most likely in a library that reads images",
     "killed": "the process that measured it was killed, most likely by the system for want of memory",
-    "exit": "the process that measured it ended unexpectedly (status 7)",
     "hang": "nothing was heard of it for 0.05 minutes, and it was given up; --patience gives it longer",
     "memory": "there is not enough memory for this image",
 }
@@ -122,7 +121,7 @@ def test_a_poisonous_slide_costs_that_slide_only(
     trace = (read_result(study / "results", "p1_pre") or {}).get("trace", [])
     assert any("Segmentation fault" in line for line in trace) == (act == "crash")
     (folder / "p1_pre").unlink()
-    run_study(study, pool=Crew(1))
+    run_study(study)
     assert contents(study / "results") == contents(measured_study / "results")
 
 
@@ -154,7 +153,7 @@ def test_results_that_cannot_be_written_stop_the_run(study: Path, measured_study
     with pytest.raises(StoreError, match=r"p1_pre.*a file stands where a folder is needed; rename it"):
         run_study(study, pool=Crew(1))
     (study / "results" / "p1_pre").unlink()
-    run_study(study, pool=Crew(1))
+    run_study(study)
     assert contents(study / "results") == contents(measured_study / "results")
 
 
@@ -188,7 +187,7 @@ def test_a_part_that_kills_every_worker_is_the_slides_fault(study: Path, poison:
     assert (pre.status, post.status) == ("failed", "failed")
     assert "crashed (SIGSEGV)" in pre.reason and "crashed (SIGSEGV)" in post.reason
     (folder / "part").unlink()
-    assert [row.status for row in run_study(study, pool=Crew(2))] == ["measured", "measured"]
+    assert [row.status for row in run_study(study)] == ["measured", "measured"]
 
 
 def test_one_image_is_searched_in_parts_by_a_crew(study: Path, poison: Poison, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +269,7 @@ def test_a_run_that_is_stopped_leaves_no_worker_and_goes_on_later(
     made = (study / "results" / "p1_pre.json").stat().st_mtime_ns
     (folder / "p1_post").unlink()
     fresh: list[str] = []
-    run_study(study, pool=Crew(2), watch=Watch(ends=lambda row, now: fresh.append(row.specimen) if now else None))
+    run_study(study, watch=Watch(ends=lambda row, now: fresh.append(row.specimen) if now else None))
     assert fresh == ["p1_post"]
     assert (study / "results" / "p1_pre.json").stat().st_mtime_ns == made
     assert contents(study / "results") == contents(measured_study / "results")
