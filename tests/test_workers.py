@@ -207,8 +207,10 @@ def test_one_image_is_searched_in_parts_by_a_crew(study: Path, poison: Poison, m
 # The end of the run itself
 
 RUN = f"""
-import sys
+import signal, sys
 import mvd.workers.process
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 mvd.workers.process.COMMAND = (sys.executable, {str(WORKER)!r})
 from mvd.cli import main
 sys.exit(main(["run", sys.argv[1], "--workers", "2"]))

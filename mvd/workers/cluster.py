@@ -27,7 +27,7 @@ from mvd.measuring import Outcome, Plan
 from mvd.store.lock import still_held
 from mvd.version import program_version
 from mvd.workers.board import TRIES
-from mvd.workers.job import Broken, Found, Heard, Job, Outcomes
+from mvd.workers.job import Broken, Found, Heard, Job, Outcomes, next_event
 from mvd.workers.process import Worker, WorkerLost
 
 _CONNECT_S = 30.0
@@ -91,7 +91,7 @@ class Cluster:
         left = len(futures)
         try:
             while left:
-                event = events.get()
+                event = next_event(events)
                 if isinstance(event[0], Job):
                     left -= 1
                     yield event[0], _outcome(event[1])

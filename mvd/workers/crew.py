@@ -13,7 +13,7 @@ from mvd.blocks import Objects, Part, Progress
 from mvd.errors import MvdError
 from mvd.measuring import Outcome
 from mvd.workers.board import TRIES, Board, Task, Ticket
-from mvd.workers.job import Broken, Found, Heard, Job, Outcomes
+from mvd.workers.job import Broken, Found, Heard, Job, Outcomes, next_event
 from mvd.workers.process import Worker, WorkerLost
 
 PATIENCE_S = 1800.0
@@ -75,7 +75,7 @@ class _Work:
         """Outcomes as they come."""
         with _Threads(self, number):
             while jobs:
-                event = self._events.get()
+                event = next_event(self._events)
                 if isinstance(event, BaseException):
                     raise event
                 if callable(event):
@@ -91,7 +91,7 @@ class _Work:
         self.board.offer(tickets)
         with _Threads(self, min(number, len(parts))):
             while any(ticket.result is None for ticket in tickets):
-                event = self._events.get()
+                event = next_event(self._events)
                 if isinstance(event, BaseException):
                     raise event
                 event()

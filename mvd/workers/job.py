@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from mvd.blocks import Objects, Part
 from mvd.manifest import Specimen
@@ -47,6 +48,9 @@ class Heard:
     """A sentence on what happened to its worker, after which it is tried once more."""
 
 
+_LOOK_UP_S = 0.5
+"""After so long at most Ctrl-C is heard."""
+
 Outcomes = Generator[tuple[Job, Outcome | Broken], None, None]
 
 
@@ -64,6 +68,15 @@ class Pool(Protocol):
             There is no worker.
         """
         ...
+
+
+def next_event(events: queue.SimpleQueue[Any]) -> Any:
+    """What comes next. A signal just before the wait does not end it, and is seen when the wait is begun anew."""
+    while True:
+        try:
+            return events.get(timeout=_LOOK_UP_S)
+        except queue.Empty:
+            continue
 
 
 # To a worker: a Job, a Part, or the answer to what it asked
