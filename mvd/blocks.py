@@ -32,6 +32,10 @@ _MAX_LOOKS = 6
 PART_BLOCKS = 8
 """Blocks that another process is given at a time: some seconds of work, against which sending it is nothing."""
 
+_WORTH_SHARING = 3
+"""Parts: a slide of two took a sixth longer with two processes than with one, which must begin first; one of five a
+tenth less (`benchmarks/speed.py`)."""
+
 Progress = Callable[[int, int], None]
 """Called with the blocks done and the blocks in all."""
 
@@ -93,14 +97,14 @@ def vessels_on_slide(  # noqa: PLR0913  (where, what, how and who)
     score
         Has a word in what the rule would count.
     share
-        Where given, more than `PART_BLOCKS` cores are searched by it, in parts. What is found is the same.
+        Where given, a slide of more than three parts is searched by it. What is found is the same.
 
     Returns
     -------
     Vessels from top to bottom, then left to right, of their reference points; named v00001, v00002, …
     """
     progress = progress or _nothing
-    if share is None or len(cores) <= PART_BLOCKS:
+    if share is None or len(cores) <= _WORTH_SHARING * PART_BLOCKS:
         search = _Search(slide, survey.tissue, survey.stains, survey.levels, rule, score)
         found = _objects(search, cores, progress)
     else:

@@ -299,9 +299,7 @@ def _bands(pixels: Pixels) -> list[slice]:
 
 def _usable(pixels: Pixels, white: Vector, um_per_px: float) -> Mask:
     """What is not black, and whose surroundings do not reach into ink, so that its detail would be the ink's edge."""
-    is_black = (_density_table(white) >= BLACK_OD).astype(np.uint8)
-    red, green, blue = _planes(np.asarray(cv2.LUT(pixels, is_black), np.uint8))
-    black = red & green & blue
+    black = is_black(pixels, white)
     ink = cv2.morphologyEx(black, cv2.MORPH_OPEN, _square(_INK_RADIUS_UM / um_per_px))
     near = cv2.dilate(ink, _square(3 * _SURROUNDINGS_UM / um_per_px)) if ink.any() else ink
     return np.asarray((black == 0) & (np.asarray(near) == 0), bool)
