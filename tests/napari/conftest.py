@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from on_screen import settle
@@ -118,3 +119,21 @@ def hands(viewer: napari.Viewer, study: Path) -> Iterator[Hands]:
     from observer_hands import hands_on  # noqa: PLC0415
 
     yield from hands_on(viewer, study)
+
+
+@pytest.fixture
+def held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What the desk waits for is not begun before this is set, however quick the work is."""
+    from mvd_napari.waiting import Waiting  # noqa: PLC0415
+
+    go_on, run = threading.Event(), Waiting.run
+
+    def run_late(waiting: Waiting, work: Callable[[Any], Any], then: Callable[[Any], None], *, note: str) -> None:
+        def late(progress: Any) -> Any:
+            assert go_on.wait(60)
+            return work(progress)
+
+        run(waiting, late, then, note=note)
+
+    monkeypatch.setattr(Waiting, "run", run_late)
+    return go_on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -82,13 +83,14 @@ def test_a_field_that_was_not_looked_at_is_asked_about(hands: Hands) -> None:
     assert hands.session.statuses["smith_baseline"] == "finished"
 
 
-def test_a_field_is_put_elsewhere_by_lot_and_the_review_waits_for_it(hands: Hands) -> None:
+def test_a_field_is_put_elsewhere_by_lot_and_the_review_waits_for_it(hands: Hands, held_up: threading.Event) -> None:
     before = hands.session.rect
     hands.press(KEY.Key_P, HELD.ShiftModifier)
     assert hands.session.busy
     assert hands.desk.panel.cancel.isVisible()
     hands.press(KEY.Key_R)
     assert hands.log() in ([], [What.BEGIN])
+    held_up.set()
     wait_for(lambda: not hands.session.busy, "another place", 60)
     if hands.log() == [What.BEGIN, What.MOVE_FIELD]:
         assert hands.session.rect != before
@@ -96,12 +98,13 @@ def test_a_field_is_put_elsewhere_by_lot_and_the_review_waits_for_it(hands: Hand
         assert "there is no other place" in hands.desk.panel.note.text().casefold()
 
 
-def test_what_is_being_found_can_be_cancelled_and_then_changes_nothing(hands: Hands) -> None:
+def test_what_is_being_found_can_be_cancelled_and_then_changes_nothing(hands: Hands, held_up: threading.Event) -> None:
     hands.press(KEY.Key_P)
     assert hands.session.busy
     QTest.mouseClick(hands.desk.panel.cancel, BUTTON.LeftButton)
     settle()
     assert not hands.session.busy
+    held_up.set()
     time.sleep(1)
     settle(20)
     assert hands.session.mode is Mode.LOOK

@@ -138,7 +138,9 @@ def unmeasure(study: Path, specimen: str) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def test_what_was_not_measured_is_measured_from_the_desk_after_asking(viewer: napari.Viewer, study: Path) -> None:
+def test_what_was_not_measured_is_measured_from_the_desk_after_asking(
+    viewer: napari.Viewer, study: Path, held_up: threading.Event
+) -> None:
     before = (study / "results" / "smith_followup.geojson").read_bytes()
     unmeasure(study, "smith_followup")
     for hands in hands_on(viewer, study):
@@ -147,6 +149,7 @@ def test_what_was_not_measured_is_measured_from_the_desk_after_asking(viewer: na
         assert "smith_followup was not measured yet" in hands.desk.panel.question.text.text()
         hands.press(KEY.Key_Return)
         assert hands.session.busy
+        held_up.set()
         wait_for(lambda hands=hands: hands.session.reading.code == "smith_followup", "the specimen", 90)
         assert not hands.session.busy
     assert (study / "results" / "smith_followup.geojson").read_bytes() == before
