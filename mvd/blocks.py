@@ -173,7 +173,7 @@ def candidates_in(slide: Slide, survey: Survey, rect: Rect, *, rule: CountingRul
     """The candidates that touch a rectangle, with their features; a very long one may be cut off."""
     read = _aligned(rect.expanded(MARGIN_UM), slide.bounds)
     region, tissue = _Search(slide, survey.tissue, survey.stains, survey.levels, rule).read(read)
-    found = find_candidates(region, survey.stains, survey.levels, rule=rule, tissue=tissue)
+    found = find_candidates(region, survey.stains, survey.levels, rule=rule, tissue=tissue, within=rect)
     return tuple(candidate for candidate in found if candidate.vessel.bounds.intersection(rect) is not None)
 
 
@@ -189,22 +189,29 @@ def grid(area: Raster) -> tuple[Rect, ...]:
 def _in_core(search: _Search, core: Rect) -> Iterator[Vessel]:
     bounds = search.slide.bounds
     rect = _aligned(core.expanded(MARGIN_UM), bounds)
-    for vessel in _find(search, rect):
-        if vessel.bounds.intersection(core) is not None:
-            yield _complete(search, vessel, rect) if _is_cut(vessel, rect, bounds, search.rule) else vessel
+    for vessel in _find(search, rect, core):
+        whole = _complete(search, vessel) if _is_cut(vessel, rect, bounds, search.rule) else vessel
+        if whole is not None:
+            yield whole
 
 
-def _find(search: _Search, rect: Rect) -> tuple[Vessel, ...]:
+def _find(search: _Search, rect: Rect, within: Rect) -> list[Vessel]:
+    """What reaches into a rectangle, as far as it can be seen in a wider one."""
     region, tissue = search.read(rect)
-    return find_vessels(region, search.stains, search.levels, rule=search.rule, tissue=tissue, score=search.score)
+    found = find_vessels(
+        region, search.stains, search.levels, rule=search.rule, tissue=tissue, score=search.score, within=within
+    )
+    return [vessel for vessel in found if vessel.bounds.intersection(within) is not None]
 
 
-def _complete(search: _Search, vessel: Vessel, rect: Rect) -> Vessel:
-    """The whole of a vessel that the edge of what was read cut off."""
+def _complete(search: _Search, vessel: Vessel) -> Vessel | None:
+    """The whole of a vessel that the edge of what was read cut off; None where the cut alone made an object of it."""
     part, margin, bounds = vessel, MARGIN_UM, search.slide.bounds
     for _ in range(_MAX_LOOKS):
         rect = _aligned(vessel.bounds.expanded(margin), bounds)
-        seen = _find(search, rect)
+        seen = _find(search, rect, part.bounds)
+        if not seen:
+            return None
         vessel = max(seen, key=lambda other: _overlap_um2(other, part))
         if not _is_cut(vessel, rect, bounds, search.rule):
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,6 +140,20 @@ def test_a_field_at_one_end_of_a_long_vessel_gets_all_of_it(long):
     (vessel,) = (v for v in everything if v.length_um > 100)
     end = Rect.square(20.0, 60.0, 40.0)
     assert told(vessel) in {told(v) for v in vessels_on_slide(slide, survey, (end,), rule=KINI)}
+
+
+def test_what_is_no_object_once_its_surroundings_are_seen_is_none(monkeypatch, long):
+    slide, survey, _ = long
+    look, looks = mvd.blocks._find, []
+
+    def seen_once(search: Any, rect: Rect, within: Rect) -> list[Vessel]:
+        looks.append(within)
+        return look(search, rect, within) if len(looks) == 1 else []
+
+    monkeypatch.setattr(mvd.blocks, "_find", seen_once)
+    end = Rect.square(20.0, 60.0, 40.0)
+    assert vessels_on_slide(slide, survey, (end,), rule=KINI) == ()
+    assert looks[0] == end and len(looks) > 1
 
 
 def test_separate_branches_do_not_depend_on_blocks(monkeypatch):

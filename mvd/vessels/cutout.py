@@ -54,24 +54,32 @@ class _Part:
     """Stained pixels, bridges and lumens."""
 
 
-def cut_out(labels: Labels, joined: Joined, maps: StainMaps, *, levels: StainLevels, part: bool) -> Iterator[View]:
-    """Every object that somewhere reaches `levels.high`, in object order; with `part`, its branches one by one."""
+def cut_out(
+    labels: Labels, joined: Joined, maps: StainMaps, *, levels: StainLevels, part: bool, within: Box | None = None
+) -> Iterator[View]:
+    """Every object that somewhere reaches `levels.high`, in object order; with `part`, its branches one by one.
+
+    Those that do not reach into `within` are left out, but for some close to it.
+    """
     pieces = np.bincount(joined.group)
-    for parts in in_sheets(_parts(labels, joined, maps, levels), lambda one: one.solid.shape):
+    objects = _parts(labels, joined, maps, levels=levels, within=within)
+    for parts in in_sheets(objects, lambda one: one.solid.shape):
         for one, (lumen, filled) in zip(parts, _closed(parts, maps, levels), strict=True):
             doubtful = bool(joined.doubtful[one.number])
             view = View(one.box, one.stained, filled, lumen, int(pieces[one.number]), doubtful)
             yield from _branches(view, labels) if part else (view,)
 
 
-def _parts(labels: Labels, joined: Joined, maps: StainMaps, levels: StainLevels) -> Iterator[_Part]:
+def _parts(
+    labels: Labels, joined: Joined, maps: StainMaps, *, levels: StainLevels, within: Box | None
+) -> Iterator[_Part]:
     reached = densest(labels, joined.group, maps)
     bridges: dict[int, list[int]] = {}
     for i, piece in enumerate(joined.bridges.first.tolist()):
         bridges.setdefault(int(joined.group[piece]), []).append(i)
     with_lumen = set(joined.lumen_group.tolist())
     for number, box in enumerate(_boxes(labels, joined, len(reached)), start=1):
-        if reached[number] < levels.high:
+        if reached[number] < levels.high or (within is not None and not _meet(box, within)):
             continue
         stained = joined.group[labels[box]] == number
         lumen = np.zeros_like(stained)
@@ -98,6 +106,10 @@ def _boxes(labels: Labels, joined: Joined, size: int) -> list[Box]:
         (slice(top, min(bottom, height)), slice(left, min(right, width)))
         for (top, left), (bottom, right) in zip(first, stop, strict=True)
     ]
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
 
 
 def _up_to_wall(lumen: Mask, stained: Mask) -> Mask:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mvd.geometry import Raster, Ring
+from mvd.geometry import Raster, Rect, Ring
 from mvd.protocol import CountingRule
 from mvd.stains import Stains
 from mvd.tissue import Tissue
@@ -19,6 +20,7 @@ from mvd.vessels.measure import Measured, measure_objects
 from mvd.vessels.model import Reason, Vessel
 from mvd.vessels.pieces import find_pieces
 from mvd.vessels.score import ScoreModel, features, probabilities, with_score
+from mvd.vessels.sheet import Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,7 @@ class Candidate:
     features: tuple[float, ...]
 
 
-def find_vessels(
+def find_vessels(  # noqa: PLR0913  (a region, the slide it is of, and how to look at it)
     region: Raster,
     stains: Stains,
     levels: StainLevels,
@@ -37,6 +39,7 @@ def find_vessels(
     rule: CountingRule,
     tissue: Tissue | None = None,
     score: ScoreModel | None = None,
+    within: Rect | None = None,
 ) -> tuple[Vessel, ...]:
     """The objects of `find_candidates`, those that the score takes for something else rejected by it.
 
@@ -45,7 +48,7 @@ def find_vessels(
     score
         Has a word in what the rule would count; None leaves it to the rule alone.
     """
-    candidates = find_candidates(region, stains, levels, rule=rule, tissue=tissue)
+    candidates = find_candidates(region, stains, levels, rule=rule, tissue=tissue, within=within)
     if score is None:
         return tuple(candidate.vessel for candidate in candidates)
     chances = probabilities(score, [candidate.features for candidate in candidates])
@@ -54,7 +57,13 @@ def find_vessels(
 
 
 def find_candidates(
-    region: Raster, stains: Stains, levels: StainLevels, *, rule: CountingRule, tissue: Tissue | None = None
+    region: Raster,
+    stains: Stains,
+    levels: StainLevels,
+    *,
+    rule: CountingRule,
+    tissue: Tissue | None = None,
+    within: Rect | None = None,
 ) -> tuple[Candidate, ...]:
     """Every object of a region that reaches the slide's high level, counted or not.
 
@@ -68,6 +77,8 @@ def find_candidates(
         What counts.
     tissue
         What lies where, in the region and round it; None where it is not known.
+    within
+        µm: what does not reach into it may be left out. None leaves nothing out.
 
     Returns
     -------
@@ -81,7 +92,8 @@ def find_candidates(
         return ()
     joined = join_pieces(pieces, maps, levels=levels, rule=rule)
     bone_away = None if tissue is None else _distance_um(tissue.bone)
-    objects = measure_objects(pieces, joined, maps, levels=levels, part=rule.branches == "separate")
+    box = None if within is None else _pixels(within, region)
+    objects = measure_objects(pieces, joined, maps, levels=levels, part=rule.branches == "separate", within=box)
     candidates = []
     for number, found in enumerate(objects, start=1):
         verdict = judge(found, rule, levels)
@@ -124,6 +136,15 @@ def _sample(raster: Raster, points: Ring) -> NDArray[np.float32]:
     column = np.clip(((points[:, 0] - raster.x0_um) / raster.um_per_px).astype(int), 0, columns - 1)
     row = np.clip(((points[:, 1] - raster.y0_um) / raster.um_per_px).astype(int), 0, rows - 1)
     return np.asarray(raster.pixels[row, column], np.float32)
+
+
+def _pixels(rect: Rect, region: Raster) -> Box:
+    """Rows and columns of all pixels that a rectangle touches; they may lie off the region."""
+    left, top = rect.x0_um - region.x0_um, rect.y0_um - region.y0_um
+    return (
+        slice(math.floor(top / region.um_per_px), math.ceil((top + rect.height_um) / region.um_per_px)),
+        slice(math.floor(left / region.um_per_px), math.ceil((left + rect.width_um) / region.um_per_px)),
+    )
 
 
 def _place(ring: Ring, region: Raster) -> Ring:

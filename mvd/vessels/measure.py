@@ -95,13 +95,20 @@ class _Stain:
 
 
 def measure_objects(
-    labels: Labels, joined: Joined, maps: StainMaps, *, levels: StainLevels, part: bool = False
+    labels: Labels,
+    joined: Joined,
+    maps: StainMaps,
+    *,
+    levels: StainLevels,
+    part: bool = False,
+    within: Box | None = None,
 ) -> list[Measured]:
     """Measure every object that somewhere reaches `levels.high`; in object order.
 
-    With `part`, the branches of an object are objects of their own.
+    With `part`, the branches of an object are objects of their own. Objects that do not reach into `within` may be left
+    out.
     """
-    views = cut_out(labels, joined, maps, levels=levels, part=part)
+    views = cut_out(labels, joined, maps, levels=levels, part=part, within=within)
     return [
         measured
         for together in in_sheets(views, lambda view: view.filled.shape)

@@ -10,7 +10,7 @@ import shapely
 from sections import KINI, found_alone, found_in, section, shape, surveyed, tissue_of
 
 from mvd.errors import StainError
-from mvd.geometry import Raster
+from mvd.geometry import Raster, Rect
 from mvd.phantom import PhantomSpec, Placed, make_phantom, scene_of
 from mvd.protocol import CountingRule
 from mvd.vessels import Reason, find_vessels, measure_levels, stain_maps
@@ -72,6 +72,22 @@ def test_moving_the_region_moves_the_vessels_and_nothing_else():
         assert there.outline == pytest.approx(here.outline + np.array([1000.0, -40.0]))
         assert (there.x_um, there.y_um) == pytest.approx((here.x_um + 1000, here.y_um - 40))
         assert (there.area_um2, there.reason) == (here.area_um2, here.reason)
+
+
+@pytest.mark.parametrize("branches", ["one", "separate"])
+@pytest.mark.parametrize(
+    "within", [Rect(1040, 20, 1130, 70), Rect(950, 160, 1020, 860), Rect(1100.2, 60.2, 1100.3, 60.3)]
+)
+def test_what_lies_elsewhere_is_left_out_and_changes_nothing(within, branches):
+    image, survey, rule = section(SPEC).image, surveyed(SPEC), CountingRule(branches=branches)
+    moved = Raster(image.pixels, 1000.0, -40.0, image.um_per_px)
+    everything, asked = (
+        find_vessels(moved, survey.stains, survey.levels, rule=rule, within=which) for which in (None, within)
+    )
+    near = [v for v in everything if v.bounds.intersection(within) is not None]
+    same = {v.outline.tobytes(): repr(replace(v, name="")) for v in asked}
+    assert [same[v.outline.tobytes()] for v in near] == [repr(replace(v, name="")) for v in near]
+    assert len(near) <= len(asked) < len(everything)
 
 
 @pytest.mark.parametrize("um_per_px", [0.25, 1.0])
