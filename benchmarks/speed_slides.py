@@ -30,6 +30,12 @@ GLASS = 244
 GLASS_RIM_SHARE = 0.06
 """Of the shorter side: the glass that a scanner leaves round the tissue."""
 SMALLEST_LEVEL_PX = 1024
+EDGE_PX = 16
+"""Over which tissue turns to glass."""
+ISLANDS_PX, ISLAND_RADIUS_PX = 20_000, 5000
+"""From one island to the next, 5 mm, and half the width of one, 1.25 mm: a fifth of the slide is tissue."""
+COARSE_PX = 64
+"""Grid on which it is seen that a part lies wholly in the tissue or on the glass."""
 STRIP_PX = 1024
 """Rows made at a time: a multiple of the tiles of every level."""
 
@@ -46,6 +52,8 @@ class SlidePlan:
     height: int
     step: int = 4
     """Each level of the pyramid is this much smaller than the one before; Aperio's are 4."""
+    islands: bool = False
+    """Round particles of 2.5 mm and glass between them, as where a clot is cut, in place of one piece of tissue."""
 
     def path(self, folder: Path) -> Path:
         return folder / f"{self.name}.svs"
@@ -88,7 +96,7 @@ def _laid_out(plan: SlidePlan, sections: tuple[Pixels, ...]) -> Strip:
     """Sections side by side, mirrored by turns, cut out along a wavy edge of the tissue."""
 
     def strip(top: int, bottom: int) -> Pixels:
-        pixels = np.empty((bottom - top, plan.width, 3), np.uint8)
+        pixels = np.full((bottom - top, plan.width, 3), GLASS, np.uint8)
         for row in range(top // SECTION_PX, -(-bottom // SECTION_PX)):
             y0, y1 = max(row * SECTION_PX, top), min((row + 1) * SECTION_PX, bottom)
             for column in range(-(-plan.width // SECTION_PX)):
@@ -96,21 +104,37 @@ def _laid_out(plan: SlidePlan, sections: tuple[Pixels, ...]) -> Strip:
                 # Two and two alike, the second mirrored: both sides of every seam inside a pair are the same tissue.
                 section = sections[(row // 2 * 3 + column // 2) % len(sections)]
                 section = section[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1]
-                pixels[y0 - top : y1 - top, x0:x1] = section[y0 - row * SECTION_PX : y1 - row * SECTION_PX, : x1 - x0]
-        share = _tissue_share(plan, top, bottom)[..., None]
-        return np.asarray(np.rint(GLASS + share * (pixels.astype(np.float32) - GLASS)), np.uint8)
+                part = section[y0 - row * SECTION_PX : y1 - row * SECTION_PX, : x1 - x0]
+                _lay(part, pixels[y0 - top : y1 - top, x0:x1], plan, x0=x0, y0=y0)
+        return pixels
 
     return strip
 
 
-def _tissue_share(plan: SlidePlan, top: int, bottom: int) -> FloatImage:
-    """1 in the tissue, 0 on the glass round it, with a soft wavy edge."""
+def _lay(part: Pixels, onto: Pixels, plan: SlidePlan, *, x0: int, y0: int) -> None:
+    """A part of a section onto the glass, whose corner lies at (x0, y0)."""
+    rows, columns = part.shape[:2]
+    x, y = np.arange(x0, x0 + columns, dtype=np.float32), np.arange(y0, y0 + rows, dtype=np.float32)[:, None]
+    coarse = _inside_px(plan, x[::COARSE_PX], y[::COARSE_PX])
+    if coarse.max() < -2 * COARSE_PX:
+        return
+    if coarse.min() > 2 * COARSE_PX:
+        onto[...] = part
+        return
+    share = np.clip(_inside_px(plan, x, y) / EDGE_PX + 0.5, 0, 1)[..., None]
+    onto[...] = np.rint(GLASS + share * (part.astype(np.float32) - GLASS))
+
+
+def _inside_px(plan: SlidePlan, x: FloatImage, y: FloatImage) -> FloatImage:
+    """How far inside the tissue's wavy edge places lie, about; negative outside."""
+    if plan.islands:
+        away = np.hypot(x % ISLANDS_PX - ISLANDS_PX / 2, y % ISLANDS_PX - ISLANDS_PX / 2)
+        return np.asarray(ISLAND_RADIUS_PX + 0.05 * ISLAND_RADIUS_PX * np.sin((x + y) / 900) - away, np.float32)
     rim = GLASS_RIM_SHARE * min(plan.width, plan.height)
-    x, y = np.arange(plan.width, dtype=np.float32), np.arange(top, bottom, dtype=np.float32)[:, None]
     wave_x, wave_y = 0.4 * rim * np.sin(x / (3 * rim)), 0.4 * rim * np.sin(y / (3 * rim))
     across = np.minimum(x + wave_y, plan.width - x + wave_y)
     down = np.minimum(y + wave_x, plan.height - y + wave_x)
-    return np.asarray(np.clip((np.minimum(across, down) - rim) / 16 + 0.5, 0, 1), np.float32)
+    return np.asarray(np.minimum(across, down) - rim, np.float32)
 
 
 def write_slide(path: Path, plan: SlidePlan, strip: Strip) -> None:
