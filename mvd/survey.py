@@ -14,7 +14,7 @@ from mvd.errors import StainError
 from mvd.geometry import Mask, Pixels, Raster, Rect
 from mvd.protocol import Protocol
 from mvd.slide import Slide
-from mvd.stains import Stains, Vector, estimate_stains, mean_density_of, measure_white
+from mvd.stains import Stains, Vector, estimate_stains, measure_white
 from mvd.tissue import (
     DETAIL_MARGIN_UM,
     DETAIL_UM_PER_PX,
@@ -26,6 +26,7 @@ from mvd.tissue import (
     find_tissue,
     map_tissue,
     measure_detail,
+    total_density,
 )
 from mvd.vessels import WORK_UM_PER_PX, StainLevels, measure_levels, stain_maps
 
@@ -99,7 +100,7 @@ def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) ->
 def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels) -> Detail:
     """A closer look at every block of the overview that holds tissue."""
     brown_od = levels.low - levels.background
-    clear_od = clear_level(mean_density_of(overview.pixels, stains.white), tissue.pixels)
+    clear_od = clear_level(total_density(overview.pixels, stains.white), tissue.pixels)
     # What lies off the slide is white, and would be an edge.
     bounds = Rect(0.0, 0.0, *(max(math.floor(end), 1.0) for end in (slide.bounds.x1_um, slide.bounds.y1_um)))
     detail = Detail.empty(overview.pixels.shape[:2])

@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from mvd.geometry import Mask
+from mvd.tissue.bands import bands
 from mvd.tissue.detail import Detail
-from mvd.tissue.masks import grown_from, holes_filled, opened, smoothed, without_small
+from mvd.tissue.masks import (
+    blur_reach_px,
+    grown_from,
+    holes_filled,
+    opened,
+    percentile_in,
+    smoothed,
+    without_small,
+)
 
 _WINDOWS_UM = (12.0, 5.0)
 """Gaussian sigmas: the wide window is sure but mixes marrow in along the edge, the narrow one follows the edge."""
@@ -42,10 +51,15 @@ def find_bone(detail: Detail, solid: Mask) -> Mask:
 
 
 def _even(detail: Detail, solid: Mask, number: int) -> Mask:
-    known = smoothed(detail.known, _WINDOWS_UM[number])
-    texture = smoothed(detail.texture, _WINDOWS_UM[number]) / np.maximum(known, 1e-3)
-    seen = solid & (known > _LEAST_KNOWN[number])
+    window_um = _WINDOWS_UM[number]
+    seen, texture = np.empty(solid.shape, bool), np.empty(solid.shape, np.float32)
+    for band in bands(solid.shape, blur_reach_px(window_um)):
+        known = smoothed(detail.known[band.wide], window_um)[band.own]
+        np.greater(known, _LEAST_KNOWN[number], out=seen[band.rows])
+        of_window = smoothed(detail.texture[band.wide], window_um)[band.own]
+        np.divide(of_window, np.maximum(known, 1e-3), out=texture[band.rows])
+    seen &= solid
     if not seen.any():
         return seen
-    limit = _SHARES[number] * float(np.percentile(texture[seen], _CELLULAR_PERCENTILE))
+    limit = _SHARES[number] * percentile_in(texture, seen, _CELLULAR_PERCENTILE)
     return np.asarray(seen & (texture < limit), bool)

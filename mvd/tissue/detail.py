@@ -62,8 +62,8 @@ class Detail:
         return cls(*(np.zeros(shape, np.float32) for _ in fields(cls)))
 
     def part(self, box: Box) -> Detail:
-        """The maps of some rows and columns."""
-        return Detail(*(np.ascontiguousarray(getattr(self, field.name)[box]) for field in fields(self)))
+        """The maps of some rows and columns; not copied."""
+        return Detail(*(getattr(self, field.name)[box] for field in fields(self)))
 
     def put(self, part: Detail, rows: slice, columns: slice, *, skip: tuple[int, int]) -> None:
         """Copy the pixels of a part, without its first `skip` rows and columns, in place."""

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask
+from mvd.tissue.bands import bands
 from mvd.tissue.detail import Detail
-from mvd.tissue.masks import closed, holes_filled, opened, smoothed, without_small
+from mvd.tissue.masks import (
+    blur_reach_px,
+    closed,
+    holes_filled,
+    opened,
+    percentile_in,
+    smoothed,
+    smoothed_above,
+    without_small,
+)
 
 _WINDOW_UM = 12.0
 """Gaussian sigma over which sharpness is judged: a capillary's width, two to four nuclei."""
@@ -51,19 +61,23 @@ def find_focus(detail: Detail, stained: Mask) -> Focus:
     stained
         Tissue without clear gaps.
     """
-    seen = stained & (smoothed(detail.known, _WINDOW_UM) > _LEAST_KNOWN)
+    seen = smoothed_above(detail.known, _WINDOW_UM, _LEAST_KNOWN)
+    seen &= stained
     if not seen.any():
         return Focus(0.0, np.zeros_like(stained), np.zeros_like(stained))
     sharpness = _sharpness(detail)
-    own = float(np.percentile(sharpness[seen], _SHARP_PERCENTILE))
+    own = percentile_in(sharpness, seen, _SHARP_PERCENTILE)
     lost, soft = (_parts(seen & (sharpness < share * own)) for share in (_LOST_SHARE, _SOFT_SHARE))
     return Focus(own, lost, soft | lost)
 
 
 def _sharpness(detail: Detail) -> FloatImage:
     """How much of the structure of 2 to 5 µm there is also at 1 to 2 µm; falls with blur, not with contrast."""
-    fine, middle = (smoothed(values, _WINDOW_UM) for values in (detail.fine, detail.middle))
-    return np.asarray(fine / np.maximum(middle, 1e-5), np.float32)
+    sharpness = np.empty(detail.fine.shape, np.float32)
+    for band in bands(sharpness.shape, blur_reach_px(_WINDOW_UM)):
+        fine, middle = (smoothed(values[band.wide], _WINDOW_UM)[band.own] for values in (detail.fine, detail.middle))
+        np.divide(fine, np.maximum(middle, 1e-5), out=sharpness[band.rows])
+    return sharpness
 
 
 def _parts(mask: Mask) -> Mask:

@@ -14,8 +14,20 @@ import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask
+from mvd.tissue.bands import Band, bands
 from mvd.tissue.detail import Detail
-from mvd.tissue.masks import OVERVIEW_UM_PER_PX, closed, distance_um, grown, grown_from, opened, smoothed, within
+from mvd.tissue.masks import (
+    OVERVIEW_UM_PER_PX,
+    blur_reach_px,
+    closed,
+    distance_um,
+    grown,
+    grown_from,
+    opened,
+    percentile_in,
+    smoothed,
+    within,
+)
 
 _SMOOTH_UM = 8.0
 """Gaussian sigma: wider than a nucleus, narrower than a fold."""
@@ -90,35 +102,62 @@ def find_folds(detail: Detail, stained: Mask) -> Mask:
     """
     if not stained.any():
         return np.zeros_like(stained)
-    sharp, smooth = _densities(detail, stained)
+    counterstain = _against_typical(_smooth_counterstain(detail), stained)
+    sharp = _sharp(detail, stained, counterstain)
     candidates = list(_candidates(stained, sharp, _DENSE, (_FOLD, _CONTINUATION)))
+    layered = stained & (sharp.layers > _EDGE)
+    del sharp  # of a large slide several hundred MB
+    smooth = _smooth(detail, stained, counterstain)
     folds = np.zeros_like(stained)
     for candidate in candidates:
         if candidate.reaches(_FOLD):
             folds[candidate.place] |= candidate.patch
     for candidate in _candidates(stained, smooth, _DENSE_SMOOTH, (_BAND,)):
         if candidate.reaches(_BAND):
-            folds[candidate.place] |= candidate.patch & (sharp.layers[candidate.place] > _EDGE)
+            folds[candidate.place] |= candidate.patch & layered[candidate.place]
     if not folds.any():
         return folds
     folds = _with_continuations(folds, [candidate for candidate in candidates if candidate.reaches(_CONTINUATION)])
-    edge = stained & (sharp.layers > _EDGE) & grown(folds, _REACH_UM)
+    edge = layered & grown(folds, _REACH_UM)
     whole = opened(grown_from(folds, folds | edge), _EDGE_OPENING_UM) | folds
     return closed(whole, _BRIDGE_UM)
 
 
-def _densities(detail: Detail, stained: Mask) -> tuple[_Densities, _Densities]:
-    """With the edges of folds sharp, and smooth."""
+def _sharp(detail: Detail, stained: Mask, counterstain: FloatImage) -> _Densities:
+    """With the edges of folds sharp."""
+    layers, nuclear = (np.empty(stained.shape, np.float32) for _ in range(2))
+    for band in bands(stained.shape, _MEDIAN_PX):
+        for values, out in zip(_layers_and_nuclear(detail, band), (layers, nuclear), strict=True):
+            out[band.rows] = cv2.medianBlur(values, _MEDIAN_PX)[band.own]
+    return _Densities(_against_typical(layers, stained), _against_typical(nuclear, stained), counterstain)
 
-    def against_typical(values: FloatImage) -> FloatImage:
-        typical = float(np.percentile(values[stained], _TYPICAL_PERCENTILE))
-        return np.asarray(values / max(typical, 1e-3), np.float32)
 
-    both = [np.asarray(np.sqrt(detail.ground * detail.nuclear), np.float32), detail.nuclear]
-    counterstain = against_typical(smoothed(detail.counterstain, _SMOOTH_UM))
-    sharp = [against_typical(np.asarray(cv2.medianBlur(values, _MEDIAN_PX), np.float32)) for values in both]
-    smooth = [against_typical(within(values, stained, _SMOOTH_UM)) for values in both]
-    return _Densities(sharp[0], sharp[1], counterstain), _Densities(smooth[0], smooth[1], counterstain)
+def _smooth(detail: Detail, stained: Mask, counterstain: FloatImage) -> _Densities:
+    """Each the mean of what is stained within reach."""
+    layers, nuclear = (np.empty(stained.shape, np.float32) for _ in range(2))
+    for band in bands(stained.shape, blur_reach_px(_SMOOTH_UM)):
+        for values, out in zip(_layers_and_nuclear(detail, band), (layers, nuclear), strict=True):
+            out[band.rows] = within(values, stained[band.wide], _SMOOTH_UM)[band.own]
+    return _Densities(_against_typical(layers, stained), _against_typical(nuclear, stained), counterstain)
+
+
+def _smooth_counterstain(detail: Detail) -> FloatImage:
+    smooth = np.empty(detail.counterstain.shape, np.float32)
+    for band in bands(smooth.shape, blur_reach_px(_SMOOTH_UM)):
+        smooth[band.rows] = smoothed(detail.counterstain[band.wide], _SMOOTH_UM)[band.own]
+    return smooth
+
+
+def _layers_and_nuclear(detail: Detail, band: Band) -> tuple[FloatImage, FloatImage]:
+    """Of the wide rows of a band."""
+    ground, nuclear = detail.ground[band.wide], np.ascontiguousarray(detail.nuclear[band.wide])
+    return np.asarray(np.sqrt(ground * nuclear), np.float32), nuclear
+
+
+def _against_typical(values: FloatImage, stained: Mask) -> FloatImage:
+    """Divided by what is typical of the slide's tissue, in place."""
+    typical = percentile_in(values, stained, _TYPICAL_PERCENTILE)
+    return np.divide(values, np.float32(max(typical, 1e-3)), out=values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +175,7 @@ class _Candidate:
 def _candidates(stained: Mask, densities: _Densities, least: float, kinds: tuple[_Limits, ...]) -> Iterator[_Candidate]:
     """Each connected part that is dense and may be one of the kinds, measured against what lies round it."""
     dense = opened(stained & (densities.layers > least), _OPENING_UM)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(dense.astype(np.uint8), connectivity=4)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dense.view(np.uint8), connectivity=4)
     margin = round(_BESIDE_UM[1] / OVERVIEW_UM_PER_PX) + 1
     for number in range(1, count):
         left, top, width, height, size = (int(n) for n in stats[number])

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 
 from mvd.geometry import Mask, Pixels, Raster, Rect
-from mvd.stains import TISSUE_OD, Stains, mean_density_of, separate
+from mvd.stains import TISSUE_OD, Stains, separate
 from mvd.tissue.bone import find_bone
 from mvd.tissue.detail import Detail
 from mvd.tissue.focus import find_focus
 from mvd.tissue.folds import find_folds
 from mvd.tissue.masks import around, spread, within, without_small
-from mvd.tissue.stained import clear_level
+from mvd.tissue.stained import clear_level, total_density
 
 _MARGIN_PX = 64
 """Of the overview, round the tissue: wider than anything that decides about a pixel of it (80 µm, and the widest blur
@@ -112,10 +112,12 @@ class _Near:
 
 
 def _map_near(pixels: Pixels, stains: Stains, *, inside: Mask, detail: Detail) -> _Near:
-    total = mean_density_of(pixels, stains.white)
-    stained = inside & (total > TISSUE_OD)
+    total = total_density(pixels, stains.white)
+    stained, solid = inside & (total > TISSUE_OD), inside & (total > clear_level(total, inside))
+    glassy = inside & (total < TISSUE_OD)
+    del total  # of a large slide more than a hundred MB
     focus = find_focus(detail, stained)
-    bone = find_bone(detail, inside & (total > clear_level(total, inside)) & ~focus.lost)
+    bone = find_bone(detail, solid & ~focus.lost)
     fold = find_folds(detail, stained & ~bone) & inside
     bone &= ~fold
     out_of_focus = focus.lost & inside & ~bone & ~fold
@@ -123,7 +125,7 @@ def _map_near(pixels: Pixels, stains: Stains, *, inside: Mask, detail: Detail) -
     masks = {
         "marrow": marrow,
         "bone": bone,
-        "fat": marrow & (total < TISSUE_OD),
+        "fat": marrow & glassy,
         "fold": fold,
         "out_of_focus": out_of_focus,
         "soft": out_of_focus | (focus.soft & marrow),

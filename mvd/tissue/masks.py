@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.geometry import FloatImage, Mask
+from mvd.tissue.bands import areas_px, bands, chosen
 
 OVERVIEW_UM_PER_PX = 4.0
 """Pixel size of the overview: a nucleus spans one to two pixels, a 15 mm biopsy 4000."""
+_BLUR_SIGMAS = 4
+"""OpenCV cuts a Gaussian of float32 off at so many sigmas."""
 
 
 def within(values: FloatImage, mask: Mask | FloatImage, sigma_um: float) -> FloatImage:
@@ -21,8 +24,26 @@ def within(values: FloatImage, mask: Mask | FloatImage, sigma_um: float) -> Floa
 
 
 def smoothed(values: FloatImage, sigma_um: float) -> FloatImage:
-    blurred = cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma_um / OVERVIEW_UM_PER_PX)
+    blurred = cv2.GaussianBlur(values.astype(np.float32, copy=False), (0, 0), sigma_um / OVERVIEW_UM_PER_PX)
     return np.asarray(blurred, np.float32)
+
+
+def blur_reach_px(sigma_um: float) -> int:
+    """How far `smoothed` reaches."""
+    return math.ceil(_BLUR_SIGMAS * sigma_um / OVERVIEW_UM_PER_PX) + 1
+
+
+def smoothed_above(values: FloatImage, sigma_um: float, least: float) -> Mask:
+    """Where the smoothed map exceeds a value."""
+    above = np.empty(values.shape, bool)
+    for band in bands(values.shape, blur_reach_px(sigma_um)):
+        np.greater(smoothed(values[band.wide], sigma_um)[band.own], least, out=above[band.rows])
+    return above
+
+
+def percentile_in(values: FloatImage, mask: Mask, percentile: float) -> float:
+    """`numpy.percentile` of a map inside a mask that is not empty."""
+    return float(np.percentile(values[mask], percentile, overwrite_input=True))
 
 
 def disc(radius_um: float, um_per_px: float = OVERVIEW_UM_PER_PX) -> NDArray[np.uint8]:
@@ -64,8 +85,8 @@ def opened(mask: Mask, radius_um: float) -> Mask:
     box = around(mask, _radius_px(radius_um) + 1)
     if not mask[box].size:
         return mask.copy()
-    kept = cv2.morphologyEx(mask[box].astype(np.uint8), cv2.MORPH_OPEN, disc(radius_um))
-    return spread(np.asarray(kept > 0, bool), box, mask.shape)
+    kept = cv2.morphologyEx(mask[box].view(np.uint8), cv2.MORPH_OPEN, disc(radius_um))
+    return spread(np.asarray(kept, np.uint8).view(bool), box, mask.shape)
 
 
 def _radius_px(radius_um: float) -> int:
@@ -78,9 +99,9 @@ def closed(mask: Mask, radius_um: float) -> Mask:
     box = around(mask, pad)
     if not mask[box].size:
         return mask.copy()
-    wide = cv2.copyMakeBorder(mask[box].astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-    whole = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc(radius_um))
-    return spread(np.asarray(whole[pad:-pad, pad:-pad] > 0, bool), box, mask.shape)
+    wide = cv2.copyMakeBorder(mask[box].view(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    whole = np.asarray(cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc(radius_um)), np.uint8)
+    return spread(whole[pad:-pad, pad:-pad].view(bool), box, mask.shape)
 
 
 def holes_filled(mask: Mask, max_mm2: float) -> Mask:
@@ -89,30 +110,31 @@ def holes_filled(mask: Mask, max_mm2: float) -> Mask:
     if not mask[box].size:
         return mask.copy()
     part = mask[box]
-    labels, areas_mm2 = _parts((~part).astype(np.uint8))
+    labels, areas_mm2 = _parts(~part)
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     fill = areas_mm2 < max_mm2
     fill[rim] = False
-    return spread(part | (fill[labels] & ~part), box, mask.shape) if fill.any() else mask.copy()
+    fill[0] = False  # the mask itself
+    return spread(part | chosen(fill, labels), box, mask.shape) if fill.any() else mask.copy()
 
 
 def without_small(mask: Mask, min_mm2: float) -> Mask:
     box = around(mask, 0)
     if not mask[box].size:
         return mask.copy()
-    labels, areas_mm2 = _parts(mask[box].astype(np.uint8))
+    labels, areas_mm2 = _parts(mask[box])
     keep = areas_mm2 >= min_mm2
     if keep[1:].all():
         return mask.copy()
     keep[0] = False
-    return spread(keep[labels], box, mask.shape)
+    return spread(chosen(keep, labels), box, mask.shape)
 
 
-def _parts(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def _parts(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """The number of each pixel's connected part, and the parts' areas; OpenCV takes three times as long over these."""
-    count, labels = cv2.connectedComponents(mask, connectivity=4)
-    areas_mm2 = np.bincount(labels.ravel(), minlength=count) * OVERVIEW_UM_PER_PX**2 / 1e6
-    return np.asarray(labels, np.int32), np.asarray(areas_mm2, np.float64)
+    count, found = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    labels = np.asarray(found, np.int32)
+    return labels, np.asarray(areas_px(labels, count) * OVERVIEW_UM_PER_PX**2 / 1e6, np.float64)
 
 
 def grown_from(seeds: Mask, mask: Mask) -> Mask:
@@ -120,11 +142,11 @@ def grown_from(seeds: Mask, mask: Mask) -> Mask:
     box = around(mask, 0)
     if not mask[box].size:
         return mask.copy()
-    count, labels = cv2.connectedComponents(mask[box].astype(np.uint8), connectivity=4)
-    hit = np.zeros(count, bool)
+    count, found = cv2.connectedComponents(mask[box].view(np.uint8), connectivity=4)
+    labels, hit = np.asarray(found, np.int32), np.zeros(count, bool)
     hit[labels[seeds[box] & mask[box]]] = True
     hit[0] = False
-    return spread(hit[labels], box, mask.shape)
+    return spread(chosen(hit, labels), box, mask.shape)
 
 
 def grown(mask: Mask, by_um: float) -> Mask:
@@ -137,5 +159,5 @@ def grown(mask: Mask, by_um: float) -> Mask:
 
 def distance_um(mask: Mask) -> FloatImage:
     """From each pixel to the nearest of the mask, which holds at least one."""
-    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    away = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(away * OVERVIEW_UM_PER_PX, np.float32)

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from mvd.errors import StainError
-from mvd.geometry import FloatImage, Mask, Raster
+from mvd.geometry import FloatImage, Mask, Pixels, Raster
 from mvd.stains import TISSUE_OD, Vector, is_black, mean_density_of
+from mvd.tissue.bands import bands
 from mvd.tissue.masks import (
     OVERVIEW_UM_PER_PX,
     closed,
@@ -15,7 +16,8 @@ from mvd.tissue.masks import (
     grown,
     holes_filled,
     opened,
-    smoothed,
+    percentile_in,
+    smoothed_above,
     without_small,
 )
 
@@ -60,20 +62,29 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
         There is no tissue.
     """
     ink = find_ink(overview, white)
-    total = mean_density_of(overview.pixels, white)
+    total = total_density(overview.pixels, white)
     total[ink] = 0
-    smooth = smoothed(total, _TISSUE_SMOOTH_UM)
-    tissue = _whole(smooth > TISSUE_OD, ink)
+    stained = smoothed_above(total, _TISSUE_SMOOTH_UM, TISSUE_OD)
+    tissue = _whole(stained, ink)
     if not tissue.any():
         raise StainError("no tissue: nothing on the slide is stained over as much as 0.01 mm²")
-    pale = _pale_bone(smooth, tissue, clear_level(total, tissue))
-    return overview.with_pixels(_whole((smooth > TISSUE_OD) | pale, ink) if pale.any() else tissue)
+    not_clear = smoothed_above(total, _TISSUE_SMOOTH_UM, clear_level(total, tissue))
+    del total
+    pale = _pale_bone(not_clear, tissue)
+    return overview.with_pixels(_whole(stained | pale, ink) if pale.any() else tissue)
+
+
+def total_density(pixels: Pixels, white: Vector) -> FloatImage:
+    """Mean density (OD) over the channels of each pixel of the overview (`mean_density_of`)."""
+    total = np.empty(pixels.shape[:2], np.float32)
+    for band in bands(total.shape):
+        total[band.rows] = mean_density_of(pixels[band.rows], white)
+    return total
 
 
 def clear_level(total: FloatImage, tissue: Mask) -> float:
     """Mean density (OD) up to which a pixel is a gap or glass; bone can be paler than other tissue ever is."""
-    gap = float(np.percentile(total[tissue], _GAP_PERCENTILE))
-    return min(max(gap, 0.0) + _ABOVE_GAP_OD, TISSUE_OD)
+    return min(max(percentile_in(total, tissue, _GAP_PERCENTILE), 0.0) + _ABOVE_GAP_OD, TISSUE_OD)
 
 
 def find_ink(overview: Raster, white: Vector) -> Mask:
@@ -85,10 +96,10 @@ def _whole(stained: Mask, ink: Mask) -> Mask:
     return without_small(holes_filled(closed(stained, _FAT_CLOSING_UM), _MAX_HOLE_MM2) & ~ink, _MIN_TISSUE_MM2)
 
 
-def _pale_bone(smooth: FloatImage, tissue: Mask, clear_od: float) -> Mask:
+def _pale_bone(not_clear: Mask, tissue: Mask) -> Mask:
     """Patches beside the tissue that are too pale to be called stained, but no glass."""
-    patches = without_small(opened(~tissue & (smooth > clear_od), _PALE_UM), _MIN_PALE_MM2)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(patches.astype(np.uint8), connectivity=4)
+    patches = without_small(opened(~tissue & not_clear, _PALE_UM), _MIN_PALE_MM2)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(patches.view(np.uint8), connectivity=4)
     margin = round(_BESIDE_PALE_UM[1] / OVERVIEW_UM_PER_PX) + 1
     for number in range(1, count):
         left, top, width, height = (int(n) for n in stats[number, :4])
