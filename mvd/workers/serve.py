@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from mvd import threads
 from mvd.blocks import Objects, Part, Progress, search_part
 from mvd.measuring import Ears, measure
 from mvd.workers import frames, limits
@@ -60,6 +61,7 @@ class Server:
         self._send(Done(_whole(lambda: self._measured(job) if isinstance(job, Job) else search_part(job, self._tell))))
 
     def _measured(self, job: Job) -> Any:
+        threads.allow(job.threads)
         ears = Ears(lambda mpix: self._send(Opened(mpix)), self._tell, self._share)
         return measure(job.specimen, job.plan, again=job.again, ears=ears)
 
