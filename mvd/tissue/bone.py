@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mvd.geometry import Mask
+from mvd.threads import for_each
 from mvd.tissue.detail import Detail
 from mvd.tissue.masks import grown_from, holes_filled, opened, smoothed, without_small
 
@@ -35,7 +36,7 @@ def find_bone(detail: Detail, solid: Mask) -> Mask:
     """
     if not solid.any():
         return np.zeros_like(solid)
-    sure, near = (_even(detail, solid, number) for number in (0, 1))
+    sure, near = for_each(lambda number: _even(detail, solid, number), (0, 1))
     likely = opened(sure | near, _OPENING_UM)
     seeds = without_small(opened(sure, _OPENING_UM), _MIN_SEED_MM2)
     return holes_filled(without_small(grown_from(seeds, likely), _MIN_MM2), _MIN_MM2)

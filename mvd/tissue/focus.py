@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask
+from mvd.threads import for_each
 from mvd.tissue.detail import Detail
 from mvd.tissue.masks import closed, holes_filled, opened, smoothed, without_small
 
@@ -62,7 +63,7 @@ def find_focus(detail: Detail, stained: Mask) -> Focus:
 
 def _sharpness(detail: Detail) -> FloatImage:
     """How much of the structure of 2 to 5 µm there is also at 1 to 2 µm; falls with blur, not with contrast."""
-    fine, middle = (smoothed(values, _WINDOW_UM) for values in (detail.fine, detail.middle))
+    fine, middle = for_each(lambda values: smoothed(values, _WINDOW_UM), (detail.fine, detail.middle))
     return np.asarray(fine / np.maximum(middle, 1e-5), np.float32)
 
 

@@ -7,13 +7,14 @@ it, and only its continuation may be less so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask
+from mvd.threads import both, for_each
 from mvd.tissue.detail import Detail
 from mvd.tissue.masks import OVERVIEW_UM_PER_PX, closed, distance_um, grown, grown_from, opened, smoothed, within
 
@@ -91,12 +92,15 @@ def find_folds(detail: Detail, stained: Mask) -> Mask:
     if not stained.any():
         return np.zeros_like(stained)
     sharp, smooth = _densities(detail, stained)
-    candidates = list(_candidates(stained, sharp, _DENSE, (_FOLD, _CONTINUATION)))
+    candidates, bands = both(
+        lambda: list(_candidates(stained, sharp, _DENSE, (_FOLD, _CONTINUATION))),
+        lambda: list(_candidates(stained, smooth, _DENSE_SMOOTH, (_BAND,))),
+    )
     folds = np.zeros_like(stained)
     for candidate in candidates:
         if candidate.reaches(_FOLD):
             folds[candidate.place] |= candidate.patch
-    for candidate in _candidates(stained, smooth, _DENSE_SMOOTH, (_BAND,)):
+    for candidate in bands:
         if candidate.reaches(_BAND):
             folds[candidate.place] |= candidate.patch & (sharp.layers[candidate.place] > _EDGE)
     if not folds.any():
@@ -114,11 +118,16 @@ def _densities(detail: Detail, stained: Mask) -> tuple[_Densities, _Densities]:
         typical = float(np.percentile(values[stained], _TYPICAL_PERCENTILE))
         return np.asarray(values / max(typical, 1e-3), np.float32)
 
-    both = [np.asarray(np.sqrt(detail.ground * detail.nuclear), np.float32), detail.nuclear]
-    counterstain = against_typical(smoothed(detail.counterstain, _SMOOTH_UM))
-    sharp = [against_typical(np.asarray(cv2.medianBlur(values, _MEDIAN_PX), np.float32)) for values in both]
-    smooth = [against_typical(within(values, stained, _SMOOTH_UM)) for values in both]
-    return _Densities(sharp[0], sharp[1], counterstain), _Densities(smooth[0], smooth[1], counterstain)
+    layers, nuclear = np.asarray(np.sqrt(detail.ground * detail.nuclear), np.float32), detail.nuclear
+    steps: tuple[Callable[[], FloatImage], ...] = (
+        lambda: smoothed(detail.counterstain, _SMOOTH_UM),
+        lambda: np.asarray(cv2.medianBlur(layers, _MEDIAN_PX), np.float32),
+        lambda: np.asarray(cv2.medianBlur(nuclear, _MEDIAN_PX), np.float32),
+        lambda: within(layers, stained, _SMOOTH_UM),
+        lambda: within(nuclear, stained, _SMOOTH_UM),
+    )
+    counterstain, *others = for_each(lambda step: against_typical(step()), steps)
+    return _Densities(others[0], others[1], counterstain), _Densities(others[2], others[3], counterstain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
