@@ -19,7 +19,7 @@ from mvd.measuring import Ears, measure
 from mvd.workers import frames, limits
 from mvd.workers.job import Done, Found, Job, Message, Opened, Ready, Searched, Wanted
 
-_SOON_NEEDED = (
+SOON_NEEDED = (
     "tifffile",
     "imagecodecs",
     "mvd.slide.sampling",
@@ -38,7 +38,7 @@ def main() -> None:
     limits.be_modest(memory_bytes=int(sys.argv[1]) if len(sys.argv) > 1 else None)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
-    threading.Thread(target=_load, daemon=True).start()
+    threading.Thread(target=load_soon_needed, daemon=True).start()
     server = Server(inbox.get, lambda message: frames.send(answers, message))
     try:
         server.serve()
@@ -46,9 +46,9 @@ def main() -> None:
         os._exit(1)
 
 
-def _load() -> None:
+def load_soon_needed() -> None:
     """Load what will be needed, while the run has not asked yet or pixels are looked at."""
-    for name in _SOON_NEEDED:
+    for name in SOON_NEEDED:
         with suppress(Exception):  # told when it is needed
             import_module(name)
 
