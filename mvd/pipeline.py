@@ -31,6 +31,7 @@ from mvd.sizes import with_size_classes
 from mvd.slide import Slide, open_slide, read_mask
 from mvd.store import as_stored
 from mvd.survey import Survey, survey_slide
+from mvd.threads import both
 from mvd.tissue import suggest_involved
 from mvd.vessels import Reason, ScoreModel, Vessel
 
@@ -138,7 +139,7 @@ def count_specimen(
     with open_slide(
         specimen.image, um_per_px=specimen.um_per_px, calibration_detail=f"specimens.csv, {specimen.specimen}"
     ) as slide:
-        survey = survey_slide(slide, protocol)
+        survey, sha256 = both(lambda: survey_slide(slide, protocol), slide.sha256)
         involved = _involved(specimen, protocol, slide, survey)
         evaluable = _evaluable(involved, survey)
         search = partial(
@@ -151,7 +152,7 @@ def count_specimen(
         whole = _whole_area(protocol)
         return SpecimenResult(
             specimen=specimen,
-            slide_sha256=slide.sha256(),
+            slide_sha256=sha256,
             size_px=slide.size_px,
             calibration=slide.calibration,
             survey=survey,

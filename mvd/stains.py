@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Pixels
+from mvd.threads import for_each
 
 Vector = tuple[float, float, float]
 
@@ -275,15 +276,18 @@ def _looked_at(pixels: Pixels, white: Vector, um_per_px: float) -> _Looked:
     sigma = _SURROUNDINGS_UM / um_per_px
     reach = math.ceil(4 * sigma) + 1  # OpenCV cuts a Gaussian of float32 off at four sigmas
     usable = _usable(pixels, white, um_per_px)
-    stained, detail, grey = np.empty(pixels.shape[:2], bool), np.empty(pixels.shape, np.float32), 0
-    for band in _bands(pixels):
+    stained, detail = np.empty(pixels.shape[:2], bool), np.empty(pixels.shape, np.float32)
+
+    def look(band: slice) -> int:
         first = max(band.start - reach, 0)
         own = slice(band.start - first, band.stop - first)
         density = optical_density(pixels[first : band.stop + reach], white)
         total = mean_density(density[own])
         stained[band] = (total > TISSUE_OD) & usable[band]
-        grey += int(np.count_nonzero((_spread(density[own]) < _GREY_CHROMA * total) & stained[band]))
         cv2.subtract(density[own], cv2.GaussianBlur(density, (0, 0), sigma)[own], dst=detail[band])
+        return int(np.count_nonzero((_spread(density[own]) < _GREY_CHROMA * total) & stained[band]))
+
+    grey = sum(for_each(look, _bands(pixels)))
     seen = int(np.count_nonzero(stained))
     if seen < _MIN_STAINED_PX:
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")

@@ -16,6 +16,7 @@ from mvd.protocol import Protocol
 from mvd.rules import rule_comment
 from mvd.slide import open_slide
 from mvd.store import SpecimenRow, read_result, write_together
+from mvd.threads import both
 from mvd.workers import Pool
 
 PROTOCOL_FILE = "study.toml"
@@ -191,8 +192,10 @@ class _Pictures:
         # Loads slowly, and a run whose workers draw needs none of it.
         from mvd.report import write_density_map, write_field_pictures, write_overview  # noqa: PLC0415
 
-        fields = write_field_pictures(result, folder, border=self.border)
-        return (*fields, write_overview(result, folder), *write_density_map(result, folder))
+        fields, overview = both(
+            lambda: write_field_pictures(result, folder, border=self.border), lambda: write_overview(result, folder)
+        )
+        return (*fields, overview, *write_density_map(result, folder))
 
 
 def _protocol(folder: Path) -> Protocol:

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,10 +16,12 @@ from mvd.geometry import Mask, Pixels, Raster, Rect
 from mvd.protocol import Protocol
 from mvd.slide import Slide
 from mvd.stains import Stains, Vector, estimate_stains, measure_white
+from mvd.threads import both, for_each
 from mvd.tissue import (
     DETAIL_MARGIN_UM,
     DETAIL_UM_PER_PX,
     OVERVIEW_UM_PER_PX,
+    Box,
     Detail,
     Tissue,
     clear_level,
@@ -74,9 +77,10 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
         rough = find_tissue(overview, rough_white)
         tiles = _sample(slide, overview, tissue=rough, white=rough_white)
         white = measure_white(overview.pixels, *(tile.pixels for tile in tiles))
-        stains = estimate_stains(_mosaic(tiles), white, um_per_px=WORK_UM_PER_PX, vectors=protocol.stain.vectors)
-        levels = measure_levels([stain_maps(tile, stains) for tile in tiles])
-        whole = rough if white == rough_white else find_tissue(overview, white)
+        (stains, levels), whole = both(
+            lambda: _stains(tiles, white, protocol),
+            lambda: rough if white == rough_white else find_tissue(overview, white),
+        )
         detail = _detail(slide, overview, tissue=whole, stains=stains, levels=levels)
         tissue = map_tissue(overview, stains, tissue=whole, detail=detail)
     except StainError as error:
@@ -94,7 +98,12 @@ def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) ->
     if not fit:  # a sliver of tissue: the tile that holds most of it
         fit = [int(np.argmax(shares))]
     chosen = np.unique(np.linspace(0, len(fit) - 1, _MAX_TILES).round().astype(int))
-    return [slide.read(rects[fit[n]], WORK_UM_PER_PX) for n in chosen]
+    return for_each(lambda n: slide.read(rects[fit[n]], WORK_UM_PER_PX), chosen.tolist())
+
+
+def _stains(tiles: list[Raster], white: Vector, protocol: Protocol) -> tuple[Stains, StainLevels]:
+    stains = estimate_stains(_mosaic(tiles), white, um_per_px=WORK_UM_PER_PX, vectors=protocol.stain.vectors)
+    return stains, measure_levels(for_each(partial(stain_maps, stains=stains), tiles))
 
 
 def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels) -> Detail:
@@ -104,7 +113,9 @@ def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, l
     # What lies off the slide is white, and would be an edge.
     bounds = Rect(0.0, 0.0, *(max(math.floor(end), 1.0) for end in (slide.bounds.x1_um, slide.bounds.y1_um)))
     detail = Detail.empty(overview.pixels.shape[:2])
-    for rows, columns in _blocks(tissue):
+
+    def look(place: Box) -> None:
+        rows, columns = place
         block = Rect(*(OVERVIEW_UM_PER_PX * n for n in (columns.start, rows.start, columns.stop, rows.stop)))
         rect = block.expanded(DETAIL_MARGIN_UM).intersection(bounds)
         assert rect is not None
@@ -112,10 +123,12 @@ def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, l
         part = measure_detail(region, stains, brown_od=brown_od, clear_od=clear_od)
         skip = ((block.y0_um - rect.y0_um) / OVERVIEW_UM_PER_PX, (block.x0_um - rect.x0_um) / OVERVIEW_UM_PER_PX)
         detail.put(part, rows, columns, skip=(round(skip[0]), round(skip[1])))
+
+    for_each(look, _blocks(tissue))
     return detail
 
 
-def _blocks(tissue: Raster) -> Iterator[tuple[slice, slice]]:
+def _blocks(tissue: Raster) -> Iterator[Box]:
     rows, columns = tissue.pixels.shape
     for top, left in itertools.product(range(0, rows, _BLOCK_PX), range(0, columns, _BLOCK_PX)):
         block = slice(top, min(top + _BLOCK_PX, rows)), slice(left, min(left + _BLOCK_PX, columns))

@@ -54,6 +54,12 @@ def test_asking_for_a_study_loads_nothing_that_only_measuring_and_drawing_need(m
     assert done.stdout.split() == []
 
 
+def test_the_first_worker_starts_before_anything_heavy_is_loaded() -> None:
+    code = "import sys, mvd.workers.crew; print(*sorted({'cv2', 'numpy', 'pydantic', 'shapely'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == []
+
+
 def test_import_makes_no_file(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", "import mvd"], cwd=tmp_path, check=True)
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ from mvd.store.checksums import CHECKSUMS_FILE, Checksums, fingerprint
 from mvd.store.lock import LOCK_FILE, locked
 from mvd.store.times import measured_at
 from mvd.study import run_study
-from mvd.workers import Broken, Crew, Heard, Job
+from mvd.workers import Broken, Crew, Heard, Job, serve
 from mvd.workers.job import Outcomes
-from mvd.workers.process import Worker, WorkerLost
+from mvd.workers.process import Worker, WorkerLost, begin
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")]
 
@@ -315,6 +316,83 @@ def test_a_program_that_is_not_there_is_one_sentence(study: Path, monkeypatch: p
     monkeypatch.setattr("mvd.workers.process.COMMAND", (str(study / "no such program"),))
     with pytest.raises(MvdError, match=r"a worker process could not be started: No such file or directory"):
         run_study(study, pool=Crew(2))
+
+
+# The first worker, which starts while the run loads
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The workers' processes, in the order in which they are begun."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def noted(*, memory_bytes: int | None = None) -> subprocess.Popen[bytes]:
+        processes.append(begin(memory_bytes=memory_bytes))
+        return processes[-1]
+
+    monkeypatch.setattr("mvd.workers.crew.begin", noted)
+    return processes
+
+
+def test_a_crew_begins_one_worker_at_once_and_asks_it_first(
+    study: Path, begun: list[subprocess.Popen[bytes]], measured_study: Path
+) -> None:
+    with Crew(1) as crew:
+        assert len(begun) == 1
+        run_study(study, pool=crew)
+        run_study(study, pool=crew, again=True)
+        assert len(begun) == 2, "one for each call: a worker ends with the call that it worked for"
+    assert all(process.returncode is not None for process in begun)
+    assert contents(study / "results") == contents(measured_study / "results")
+
+
+def test_a_worker_that_nobody_asks_is_ended(measured_study: Path, begun: list[subprocess.Popen[bytes]]) -> None:
+    with Crew(2) as crew:
+        run_study(measured_study, pool=crew)
+        (process,) = begun
+        assert process.returncode is None
+    assert process.returncode == -signal.SIGKILL
+    assert process.stdin is not None and process.stdin.closed
+
+
+def test_a_first_worker_that_cannot_start_is_the_same_sentence(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mvd.workers.process.COMMAND", (str(study / "no such program"),))
+    sentence = r"a worker process could not be started: No such file or directory"
+    with Crew(2) as crew, pytest.raises(MvdError, match=sentence):
+        run_study(study, pool=crew)
+    monkeypatch.setattr("mvd.workers.process.COMMAND", (sys.executable, "-c", "raise SystemExit('no such library')"))
+    with Crew(2) as crew, pytest.raises(MvdError, match="a worker process could not be started: no such library"):
+        run_study(study, pool=crew)
+
+
+def test_what_a_worker_will_need_can_be_loaded() -> None:
+    for name in serve.SOON_NEEDED:
+        assert import_module(name)
+
+
+def test_what_cannot_be_loaded_early_is_told_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(serve, "SOON_NEEDED", ("no_such_library", "json"))
+    monkeypatch.setattr(serve, "import_module", lambda name: loaded.append(import_module(name).__name__))
+    serve.load_soon_needed()
+    assert loaded == ["json"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "specimens", "each"),
+    [(8, 8, 8, 1), (8, 8, 2, 4), (8, 2, 9, 4), (2, 2, 1, 2), (3, 2, 2, 1), (1, 4, 1, 1), (2, 4, 4, 1)],
+)
+def test_cores_without_a_specimen_help_the_others(
+    study: Path, monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, specimens: int, each: int
+) -> None:
+    monkeypatch.setattr("mvd.workers.crew.cores", lambda: cores)
+    seen: list[int] = []
+    monkeypatch.setattr("mvd.workers.crew.Task", lambda job: seen.append(job.threads))
+    monkeypatch.setattr("mvd.workers.crew.Board", lambda _: None)
+    monkeypatch.setattr("mvd.workers.crew._Work.run", lambda *_: iter(()))
+    job = Job(read_manifest(study, PROTOCOL).specimens[0], Plan(PROTOCOL, study / "results"))
+    assert list(Crew(workers).outcomes([job] * specimens, Heard())) == []
+    assert seen == [each] * specimens
 
 
 def test_what_stands_is_told_without_opening_a_slide(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

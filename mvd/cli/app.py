@@ -148,9 +148,11 @@ def find(
     from mvd.store import refuse_foreign  # noqa: PLC0415
     from mvd.store.atomic import refuse_early  # noqa: PLC0415
     from mvd.study import read_protocol  # noqa: PLC0415
-    from mvd.workers.limits import keep_freed_memory  # noqa: PLC0415
+    from mvd.threads import allow  # noqa: PLC0415
+    from mvd.workers.limits import cores, keep_freed_memory  # noqa: PLC0415
 
     keep_freed_memory()
+    allow(workers or cores())
     chosen = read_protocol(protocol) if protocol else Protocol()
     refuse_early(out)
     refuse_foreign(out, image_stem(image))

@@ -64,18 +64,20 @@ def run(  # noqa: PLR0913, PLR0917  (the options of the command)
     Exit status: 0 every specimen has an MVD, 1 nothing could be done, 2 the command was not understood, 3 some
     specimens have no MVD, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal.
     """
-    from mvd.cli.progress import also, study_bars  # noqa: PLC0415
-    from mvd.cli.screen import print_study  # noqa: PLC0415
-    from mvd.study import RESULTS_FOLDER, read_study, run_study  # noqa: PLC0415
-
-    plan = read_study(study)
-    results = out if out is not None else study / RESULTS_FOLDER
     try:
-        with _stoppable(), _pool(workers, scheduler, 60 * patience) as pool, study_bars(quiet=quiet) as bars:
-            watch = also(bars, _print_row) if as_json else bars
-            rows = run_study(plan, out=results, watch=watch, again=again, pool=pool)
+        with _stoppable(), _pool(workers, scheduler, 60 * patience) as pool:
+            # The first worker starts while these load here.
+            from mvd.cli.progress import also, study_bars  # noqa: PLC0415
+            from mvd.cli.screen import print_study  # noqa: PLC0415
+            from mvd.study import read_study, run_study  # noqa: PLC0415
+
+            plan, results = read_study(study), _results(study, out)
+            with study_bars(quiet=quiet) as bars:
+                watch = also(bars, _print_row) if as_json else bars
+                rows = run_study(plan, out=results, watch=watch, again=again, pool=pool)
     except KeyboardInterrupt as stop:
-        sentence = f"mvd: stopped; what was finished is in {results}, and the same command goes on from there"
+        folder = _results(study, out)
+        sentence = f"mvd: stopped; what was finished is in {folder}, and the same command goes on from there"
         with suppress(OSError):  # the terminal may be what is gone
             typer.echo(sentence, err=True)
         raise typer.Exit(stop.status if isinstance(stop, _Signalled) else INTERRUPTED) from None
@@ -92,6 +94,12 @@ def run(  # noqa: PLR0913, PLR0917  (the options of the command)
         raise typer.Exit(status)
 
 
+def _results(study: Path, out: Path | None) -> Path:
+    from mvd.study import RESULTS_FOLDER  # noqa: PLC0415
+
+    return out if out is not None else study / RESULTS_FOLDER
+
+
 def crew(workers: int | None, *, patience_s: float | None = None) -> Crew:
     """Workers on this machine, as many as asked or as fit."""
     from mvd.workers import Crew  # noqa: PLC0415
@@ -104,7 +112,8 @@ def crew(workers: int | None, *, patience_s: float | None = None) -> Crew:
 @contextmanager
 def _pool(workers: int | None, scheduler: str | None, patience_s: float) -> Iterator[Pool]:
     if scheduler is None:
-        yield crew(workers, patience_s=patience_s)
+        with crew(workers, patience_s=patience_s) as own:
+            yield own
         return
     if workers is not None:
         raise typer.BadParameter("the cluster has its own workers; leave out one of --workers and --scheduler")

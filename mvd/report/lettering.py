@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _RAISED = 0.62
 """Size of a ² to that of its line."""
 _EXTRA = frozenset("·±…’“”µ²")
 """What can be shown beyond ASCII."""
+_FREETYPE = Lock()
+"""A font is not for several threads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ def width_px(text: str, size_px: int) -> float:
 
 
 def _advance(part: str, size_px: int) -> float:
-    if part == "²":
-        return float(_font(_raised(size_px)).getlength("2"))
-    return float(_font(size_px).getlength("u" if part == "µ" else part))
+    size, shown = (_raised(size_px), "2") if part == "²" else (size_px, "u" if part == "µ" else part)
+    with _FREETYPE:
+        return float(_font(size).getlength(shown))
 
 
 def _raised(size_px: int) -> int:
@@ -87,7 +90,8 @@ def _part(draw: ImageDraw, at: tuple[float, float], part: str, style: Type, rim:
         left, thick = round(x + 0.075 * size), max(1, round(0.085 * size))
         box = (left - stroke, round(y - 0.4 * size), left + thick - 1 + stroke, round(y + 0.2 * size) + stroke)
         draw.rectangle(box, fill=colour)
-    draw.text((x, y), shown, font=_font(size), fill=colour, anchor="ls", stroke_width=stroke, stroke_fill=colour)
+    with _FREETYPE:
+        draw.text((x, y), shown, font=_font(size), fill=colour, anchor="ls", stroke_width=stroke, stroke_fill=colour)
 
 
 def wrapped(text: str, limit_px: float, size_px: int) -> list[str]:

@@ -2,13 +2,14 @@
 
 from mvd.tissue.detail import DETAIL_MARGIN_UM, DETAIL_UM_PER_PX, Detail, measure_detail
 from mvd.tissue.maps import Tissue, area_mm2, map_tissue, suggest_involved
-from mvd.tissue.masks import OVERVIEW_UM_PER_PX
+from mvd.tissue.masks import OVERVIEW_UM_PER_PX, Box
 from mvd.tissue.stained import clear_level, find_ink, find_tissue, total_density
 
 __all__ = [
     "DETAIL_MARGIN_UM",
     "DETAIL_UM_PER_PX",
     "OVERVIEW_UM_PER_PX",
+    "Box",
     "Detail",
     "Tissue",
     "area_mm2",

@@ -6,9 +6,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Condition
+from typing import TYPE_CHECKING
 
-from mvd.blocks import Objects, Part
 from mvd.workers.job import Job
+
+if TYPE_CHECKING:
+    from mvd.blocks import Objects, Part
 
 TRIES = 2
 """A worker may be killed for something that has nothing to do with its specimen; twice is no accident."""

@@ -5,16 +5,22 @@ from __future__ import annotations
 import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from subprocess import Popen
 from threading import Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from mvd.blocks import Objects, Part, Progress
 from mvd.errors import MvdError
-from mvd.measuring import Outcome
 from mvd.workers.board import TRIES, Board, Task, Ticket
 from mvd.workers.job import Broken, Found, Heard, Job, Outcomes, next_event
-from mvd.workers.process import Worker, WorkerLost
+from mvd.workers.limits import cores
+from mvd.workers.process import Worker, WorkerLost, begin, end
+
+if TYPE_CHECKING:
+    from mvd.blocks import Objects, Part, Progress
+    from mvd.measuring import Outcome
 
 PATIENCE_S = 1800.0
 """Between two signs of life: a slide of 10 GB is read from a network disk of 10 MB/s in a third of an hour."""
@@ -23,7 +29,9 @@ _Call = Callable[[], None]
 
 
 class Crew:
-    """Up to `number` workers at a time, each keeping one core busy.
+    """Up to `number` workers at a time, each keeping one core busy, or more where there are fewer specimens than cores.
+
+    As a context manager it starts its first worker at once, to be ready when the first job is.
 
     Parameters
     ----------
@@ -39,12 +47,23 @@ class Crew:
         self.number = number
         self._patience_s = patience_s
         self._memory_bytes = memory_bytes
+        self._begun: list[Popen[bytes]] = []
+        """Started, and not yet asked for."""
+
+    def __enter__(self) -> Self:
+        with suppress(MvdError):  # whoever needs a worker is told
+            self._begun.append(begin(memory_bytes=self._memory_bytes))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._begun:
+            end(self._begun.pop())
 
     def outcomes(self, jobs: Sequence[Job], heard: Heard) -> Outcomes:
         """See `Pool`. What is heard is told in the thread that asks for the outcomes."""
-        board = Board(deque(Task(job) for job in jobs))
-        work = _Work(board, heard, self._patience_s, self._memory_bytes)
-        yield from work.run(self.number, len(jobs))
+        threads = max(1, cores() // max(1, min(self.number, len(jobs))))
+        board = Board(deque(Task(replace(job, threads=threads)) for job in jobs))
+        yield from self._work(board, heard).run(self.number, len(jobs))
 
     def share(self, parts: Sequence[Part], progress: Progress) -> Iterable[Objects]:
         """Have parts of a big slide searched; see `mvd.blocks.Share`.
@@ -54,18 +73,27 @@ class Crew:
         MvdError
             There is no worker, or the image cannot be read.
         """
-        work = _Work(Board(deque()), Heard(), self._patience_s, self._memory_bytes)
-        return work.search(parts, progress, self.number)
+        return self._work(Board(deque()), Heard()).search(parts, progress, self.number)
+
+    def _work(self, board: Board, heard: Heard) -> _Work:
+        return _Work(board, heard, self._patience_s, self._hired)
+
+    def _hired(self) -> Worker:
+        try:
+            begun = self._begun.pop()
+        except IndexError:
+            begun = begin(memory_bytes=self._memory_bytes)
+        return Worker(begun)
 
 
 class _Work:
     """One call of a crew: the threads, their workers, and what they have to say."""
 
-    def __init__(self, board: Board, heard: Heard, patience_s: float, memory_bytes: int | None) -> None:
+    def __init__(self, board: Board, heard: Heard, patience_s: float, hire: Callable[[], Worker]) -> None:
         self.board = board
         self._heard = heard
         self._patience_s = patience_s
-        self._memory_bytes = memory_bytes
+        self._hire = hire
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: set[Worker] = set()
         self._lock = Lock()
@@ -136,7 +164,7 @@ class _Work:
         self.board.close()
 
     def _hired(self) -> Worker:
-        worker = Worker(memory_bytes=self._memory_bytes)
+        worker = self._hire()
         with self._lock:
             self._workers.add(worker)
             if self._over:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from mvd.measuring import Ears, measure
 from mvd.workers.job import Heard, Job, Outcomes
 
 
@@ -14,6 +13,8 @@ class Here:
 
     def outcomes(self, jobs: Sequence[Job], heard: Heard) -> Outcomes:
         """Each job in turn; see `Pool`."""
+        from mvd.measuring import Ears, measure  # noqa: PLC0415  (loads slowly, and who has workers needs none of it)
+
         for job in jobs:
             name = job.specimen.specimen
             heard.begins(name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mvd.blocks import Objects, Part
-from mvd.manifest import Specimen
-from mvd.measuring import Outcome, Plan
+if TYPE_CHECKING:  # a run starts its first worker before it loads these itself
+    from mvd.blocks import Objects, Part
+    from mvd.manifest import Specimen
+    from mvd.measuring import Outcome, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Job:
     plan: Plan
     again: bool = False
     """Measure it even if its result stands."""
+    threads: int = 1
+    """That its worker may use, where there are more cores than specimens. The result is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Heard:
 _LOOK_UP_S = 0.5
 """After so long at most Ctrl-C is heard."""
 
-Outcomes = Generator[tuple[Job, Outcome | Broken], None, None]
+Outcomes: TypeAlias = "Generator[tuple[Job, Outcome | Broken], None, None]"
 
 
 class Pool(Protocol):

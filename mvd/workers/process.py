@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from mvd.blocks import Part
 from mvd.errors import MvdError, StoreError
 from mvd.workers import frames
 from mvd.workers.job import Done, Found, Job, Message, Opened, Ready, Searched, Wanted
+
+if TYPE_CHECKING:
+    from mvd.blocks import Part
 
 COMMAND = (sys.executable, "-P", "-m", "mvd.workers")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
@@ -36,22 +38,52 @@ class WorkerLost(Exception):  # noqa: N818  (it is no error of ours)
         self.hung = hung
 
 
-class Worker:
-    """A running worker. Not for several threads at once, but for `kill`."""
+def begin(*, memory_bytes: int | None = None) -> subprocess.Popen[bytes]:
+    """A worker's process, which loads what it needs while nobody waits for it.
 
-    def __init__(self, *, memory_bytes: int | None = None) -> None:
-        limit = [str(memory_bytes)] if memory_bytes else []
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  (this program)
-                [*COMMAND, *limit],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**os.environ, **_ONE_THREAD},
-                start_new_session=True,  # Ctrl-C is for the run, which then ends its workers
-            )
-        except OSError as error:
-            raise MvdError(f"a worker process could not be started: {error.strerror or error}") from None
+    Raises
+    ------
+    MvdError
+        There is no such program.
+    """
+    limit = [str(memory_bytes)] if memory_bytes else []
+    try:
+        return subprocess.Popen(  # noqa: S603  (this program)
+            [*COMMAND, *limit],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,  # Ctrl-C is for the run, which then ends its workers
+        )
+    except OSError as error:
+        raise MvdError(f"a worker process could not be started: {error.strerror or error}") from None
+
+
+def end(process: subprocess.Popen[bytes], listeners: Sequence[threading.Thread] = ()) -> None:
+    """End a worker's process and wait until it, and who listens to it, are gone."""
+    with contextlib.suppress(OSError):
+        process.kill()
+    process.wait()
+    for thread in listeners:
+        thread.join(_GONE_S)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        assert stream is not None
+        with contextlib.suppress(OSError):  # what was not yet sent has nobody to go to
+            stream.close()
+
+
+class Worker:
+    """A worker that is ready. Not for several threads at once, but for `kill`.
+
+    Raises
+    ------
+    MvdError
+        The process that was begun ended before it was ready; the sentence says why.
+    """
+
+    def __init__(self, begun: subprocess.Popen[bytes] | None = None) -> None:
+        self._process = begun or begin()
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._words = bytearray()
         self._threads = [threading.Thread(target=listen, daemon=True) for listen in (self._listen, self._overhear)]
@@ -124,14 +156,7 @@ class Worker:
 
     def close(self) -> None:
         """End it and wait until it is gone."""
-        self.kill()
-        self._process.wait()
-        for thread in self._threads:
-            thread.join(_GONE_S)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert stream is not None
-            with contextlib.suppress(OSError):  # what was not yet sent has nobody to go to
-                stream.close()
+        end(self._process, self._threads)
 
     def _send(self, value: object, patience_s: float) -> None:
         assert self._process.stdin is not None

@@ -9,12 +9,25 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, BinaryIO
 
+from mvd import threads
 from mvd.blocks import Objects, Part, Progress, search_part
 from mvd.measuring import Ears, measure
 from mvd.workers import frames, limits
 from mvd.workers.job import Done, Found, Job, Message, Opened, Ready, Searched, Wanted
+
+SOON_NEEDED = (
+    "tifffile",
+    "imagecodecs",
+    "mvd.slide.sampling",
+    "scipy.sparse.csgraph",
+    "skimage.morphology",
+    "mvd.report",
+)
+"""What loads slowly (0.6 s together) and is needed for every slide, or for nearly every one: in this order."""
 
 
 def main() -> None:
@@ -25,11 +38,19 @@ def main() -> None:
     limits.be_modest(memory_bytes=int(sys.argv[1]) if len(sys.argv) > 1 else None)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    threading.Thread(target=load_soon_needed, daemon=True).start()
     server = Server(inbox.get, lambda message: frames.send(answers, message))
     try:
         server.serve()
     except OSError:  # nobody listens any more
         os._exit(1)
+
+
+def load_soon_needed() -> None:
+    """Load what will be needed, while the run has not asked yet or pixels are looked at."""
+    for name in SOON_NEEDED:
+        with suppress(Exception):  # told when it is needed
+            import_module(name)
 
 
 def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
@@ -60,6 +81,7 @@ class Server:
         self._send(Done(_whole(lambda: self._measured(job) if isinstance(job, Job) else search_part(job, self._tell))))
 
     def _measured(self, job: Job) -> Any:
+        threads.allow(job.threads)
         ears = Ears(lambda mpix: self._send(Opened(mpix)), self._tell, self._share)
         return measure(job.specimen, job.plan, again=job.again, ears=ears)
 
