@@ -22,11 +22,12 @@ from mvd.tissue import (
     DETAIL_UM_PER_PX,
     OVERVIEW_UM_PER_PX,
     Box,
-    Detail,
+    Island,
     Tissue,
     clear_level,
     find_ink,
     find_tissue,
+    islands_of,
     map_tissue,
     measure_detail,
     total_density,
@@ -73,19 +74,24 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     """
     overview = slide.read(slide.bounds, OVERVIEW_UM_PER_PX)
     try:
-        rough_white = measure_white(overview.pixels)
-        rough = find_tissue(overview, rough_white)
-        tiles = _sample(slide, overview, tissue=rough, white=rough_white)
-        white = measure_white(overview.pixels, *(tile.pixels for tile in tiles))
-        (stains, levels), whole = both(
-            lambda: _stains(tiles, white, protocol),
-            lambda: rough if white == rough_white else find_tissue(overview, white),
-        )
-        detail = _detail(slide, overview, tissue=whole, stains=stains, levels=levels)
-        tissue = map_tissue(overview, stains, tissue=whole, detail=detail)
+        stains, levels, whole = _stains_and_tissue(slide, overview, protocol)
+        islands = _islands(slide, overview, tissue=whole, stains=stains, levels=levels)
+        tissue = map_tissue(overview, stains, tissue=whole, islands=islands)
     except StainError as error:
         raise StainError(f"{slide.path.name}: {error}") from error
     return Survey(overview, tissue, stains, levels, tuple(_warnings(stains, levels, tissue)))
+
+
+def _stains_and_tissue(slide: Slide, overview: Raster, protocol: Protocol) -> tuple[Stains, StainLevels, Raster]:
+    rough_white = measure_white(overview.pixels)
+    rough = find_tissue(overview, rough_white)
+    tiles = _sample(slide, overview, tissue=rough, white=rough_white)
+    white = measure_white(overview.pixels, *(tile.pixels for tile in tiles))
+    (stains, levels), whole = both(
+        lambda: _stains(tiles, white, protocol),
+        lambda: rough if white == rough_white else find_tissue(overview, white),
+    )
+    return stains, levels, whole
 
 
 def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) -> list[Raster]:
@@ -106,13 +112,15 @@ def _stains(tiles: list[Raster], white: Vector, protocol: Protocol) -> tuple[Sta
     return stains, measure_levels(for_each(partial(stain_maps, stains=stains), tiles))
 
 
-def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels) -> Detail:
-    """A closer look at every block of the overview that holds tissue."""
+def _islands(
+    slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels
+) -> tuple[Island, ...]:
+    """The islands of tissue, with a closer look at every block of the overview that holds tissue."""
     brown_od = levels.low - levels.background
-    clear_od = clear_level(total_density(overview.pixels, stains.white), tissue.pixels)
+    clear_od = clear_level([total_density(overview.pixels, stains.white)], [tissue.pixels])
     # What lies off the slide is white, and would be an edge.
     bounds = Rect(0.0, 0.0, *(max(math.floor(end), 1.0) for end in (slide.bounds.x1_um, slide.bounds.y1_um)))
-    detail = Detail.empty(overview.pixels.shape[:2])
+    islands = islands_of(tissue.pixels)
 
     def look(place: Box) -> None:
         rows, columns = place
@@ -122,10 +130,11 @@ def _detail(slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, l
         region = slide.read(rect, DETAIL_UM_PER_PX)
         part = measure_detail(region, stains, brown_od=brown_od, clear_od=clear_od)
         skip = ((block.y0_um - rect.y0_um) / OVERVIEW_UM_PER_PX, (block.x0_um - rect.x0_um) / OVERVIEW_UM_PER_PX)
-        detail.put(part, rows, columns, skip=(round(skip[0]), round(skip[1])))
+        for island in islands:
+            island.put(part, place, skip=(round(skip[0]), round(skip[1])))
 
     for_each(look, _blocks(tissue))
-    return detail
+    return islands
 
 
 def _blocks(tissue: Raster) -> Iterator[Box]:

@@ -15,7 +15,7 @@ from mvd.protocol import CountingRule, Protocol
 from mvd.slide.model import Box, Facts, Level, Slide
 from mvd.stains import estimate_stains, measure_white
 from mvd.survey import Survey, survey_slide
-from mvd.tissue import Tissue
+from mvd.tissue import Kind, Tissue
 from mvd.vessels import Vessel, find_vessels, measure_levels, stain_maps
 
 KINI = CountingRule()
@@ -64,9 +64,10 @@ def surveyed(spec: PhantomSpec) -> Survey:
 
 def tissue_of(where: Raster, **parts: Raster) -> Tissue:
     """The parts given (bone, fold, …) on the grid of a boolean raster, and marrow where it is true."""
-    nothing = where.with_pixels(np.zeros(where.pixels.shape, bool))
-    masks = dict.fromkeys(("bone", "fat", "fold", "out_of_focus", "soft"), nothing)
-    return Tissue(**(masks | {"marrow": where} | parts), sharpness=1.0)
+    kinds = np.zeros(where.pixels.shape, np.uint8)
+    for name, mask in {"marrow": where, **parts}.items():
+        kinds[np.asarray(mask.pixels, bool)] |= np.uint8(Kind[name.upper()])
+    return Tissue(where.with_pixels(kinds), sharpness=1.0)
 
 
 @cache

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mvd import threads
 from mvd.phantom import PhantomSpec
 from mvd.study import run_study
 from mvd.survey import Survey
-from mvd.tissue import Detail, map_tissue
+from mvd.tissue import Detail, Island, map_tissue
 from mvd.tissue.detail import fields as maps_of
 
 SPEC = PhantomSpec(seed=43, width_um=400, height_um=300, vessel_density_per_mm2=150.0, bone_fraction=0.1)
@@ -95,9 +96,9 @@ def test_a_survey_is_the_same_on_any_number_of_threads(monkeypatch: pytest.Monke
     monkeypatch.setattr(mvd.stains, "_SAMPLE_BAND_PX", 2**14)
     details: list[Detail] = []
 
-    def mapped(*given: object, tissue: object, detail: Detail) -> object:
-        details.append(detail)
-        return map_tissue(*given, tissue=tissue, detail=detail)  # type: ignore[arg-type]
+    def mapped(*given: object, tissue: object, islands: tuple[Island, ...]) -> object:
+        details.append(*(replace(island.detail) for island in islands))  # its maps, which mapping lets go of
+        return map_tissue(*given, tissue=tissue, islands=islands)  # type: ignore[arg-type]
 
     monkeypatch.setattr(mvd.survey, "map_tissue", mapped)
     found = []

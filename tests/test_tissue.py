@@ -21,12 +21,22 @@ from mvd.protocol import Protocol
 from mvd.slide import open_slide
 from mvd.stains import Stains
 from mvd.survey import Survey, survey_slide
-from mvd.tissue import OVERVIEW_UM_PER_PX, Tissue, area_mm2, find_tissue, map_tissue, measure_detail, suggest_involved
+from mvd.tissue import (
+    OVERVIEW_UM_PER_PX,
+    Tissue,
+    area_mm2,
+    find_tissue,
+    islands_of,
+    map_tissue,
+    measure_detail,
+    suggest_involved,
+)
 from mvd.tissue.masks import grown
 from mvd.vessels import Reason, find_vessels
 
 WHITE = (240.0, 240.0, 240.0)
 STANDARD = Stains(WHITE, (0.6500, 0.7040, 0.2860), (0.2680, 0.5700, 0.7760), "h-dab")
+KINDS = ("marrow", "bone", "fat", "fold", "out_of_focus", "soft")
 SAMPLES = Path(__file__).parents[1] / "sample_images"
 BONY = PhantomSpec(seed=6, width_um=520, height_um=480, bone_fraction=0.15, fat_fraction=0.2, tissue_edge=False)
 EDGED = PhantomSpec(seed=9, width_um=460, height_um=420, bone_fraction=0.0, fat_fraction=0.3, tissue_edge=True)
@@ -58,7 +68,10 @@ def mapped(pixels: np.ndarray) -> tuple[Raster, Tissue]:
     overview = Raster(cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA), 0, 0, OVERVIEW_UM_PER_PX)
     detail = measure_detail(Raster(pixels, 0, 0, 1.0), STANDARD, brown_od=0.3, clear_od=0.04)
     tissue = find_tissue(overview, WHITE)
-    return overview, map_tissue(overview, STANDARD, tissue=tissue, detail=detail)
+    islands = islands_of(tissue.pixels)
+    for island in islands:
+        island.put(detail, (slice(0, rows), slice(0, columns)), skip=(0, 0))
+    return overview, map_tissue(overview, STANDARD, tissue=tissue, islands=islands)
 
 
 def on_overview(mask: Raster) -> np.ndarray:
@@ -393,8 +406,7 @@ def test_an_infiltrate_smaller_than_one_field_is_not_suggested():
 
 
 def rasters(survey: Survey) -> dict[str, Raster]:
-    parts = {name: getattr(survey.tissue, name) for name in Tissue.__slots__}
-    return {name: part for name, part in parts.items() if isinstance(part, Raster)}
+    return {name: getattr(survey.tissue, name) for name in KINDS}
 
 
 @pytest.mark.slow
@@ -432,10 +444,9 @@ def test_tissue_amid_glass_is_mapped_as_on_the_whole_overview(monkeypatch):
     amid[460 : 460 + image.shape[0], 700 : 700 + image.shape[1]] = image
     amid = amid[: len(amid) // 4 * 4, : amid.shape[1] // 4 * 4]
     _, near = mapped(amid)
-    monkeypatch.setattr("mvd.tissue.maps.around", lambda mask, *_, **__: tuple(slice(0, n) for n in mask.shape))
+    monkeypatch.setattr("mvd.tissue.islands._boxes", lambda tissue: [tuple(slice(0, n) for n in tissue.shape)])
     _, whole = mapped(amid)
     assert near.sharpness == whole.sharpness
-    for kind in ("marrow", "bone", "fat", "fold", "out_of_focus", "soft"):
-        assert np.array_equal(getattr(near, kind).pixels, getattr(whole, kind).pixels), kind
+    assert np.array_equal(near.kinds.pixels, whole.kinds.pixels)
     assert whole.fold.pixels.any()
     assert whole.fat.pixels.any()

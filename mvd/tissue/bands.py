@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 
-_BAND_PX = 1 << 21
-"""8 MB of float32. All of most slides' maps is one band or a few."""
+_BAND_PX = 1 << 18
+"""1 MB of float32: a few maps of a band stay in the processor's cache."""
+_LEAST_ROWS = 128
+"""A blur reaches 26 rows into each band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Band:
 
 def bands(shape: tuple[int, ...], reach_px: int = 0) -> Iterator[Band]:
     """All rows of a map (rows, columns, …) from top to bottom, each with what lies within `reach_px` of it."""
-    tall = max(1, _BAND_PX // max(1, shape[1]))
+    tall = max(_LEAST_ROWS, _BAND_PX // max(1, shape[1]))
     for top in range(0, shape[0], tall):
         bottom = min(top + tall, shape[0])
         first = max(top - reach_px, 0)

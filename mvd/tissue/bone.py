@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from mvd.geometry import Mask
-from mvd.tissue.bands import bands
+from mvd.geometry import FloatImage, Mask
+from mvd.threads import for_each
+from mvd.tissue.bands import Band, bands
 from mvd.tissue.detail import Detail
 from mvd.tissue.masks import (
     blur_reach_px,
@@ -34,32 +37,43 @@ _MIN_MM2 = 6.4e-3
 or stroma."""
 
 
-def find_bone(detail: Detail, solid: Mask) -> Mask:
+def find_bone(details: Sequence[Detail], solid: Sequence[Mask]) -> tuple[Mask, ...]:
     """Even patches at least as large and as thick as a trabecula, osteocytes and stained objects inside them included.
 
     Parameters
     ----------
-    solid
-        Tissue in focus, without clear gaps.
+    details, solid
+        Of each island of the slide: its detail, and its tissue in focus, without clear gaps.
     """
-    if not solid.any():
-        return np.zeros_like(solid)
-    sure, near = (_even(detail, solid, number) for number in (0, 1))
+    sure, near = (_even(details, solid, number) for number in (0, 1))
+    return tuple(_grown(*evens) if mask.any() else mask for *evens, mask in zip(sure, near, solid, strict=True))
+
+
+def _grown(sure: Mask, near: Mask) -> Mask:
     likely = opened(sure | near, _OPENING_UM)
     seeds = without_small(opened(sure, _OPENING_UM), _MIN_SEED_MM2)
     return holes_filled(without_small(grown_from(seeds, likely), _MIN_MM2), _MIN_MM2)
 
 
-def _even(detail: Detail, solid: Mask, number: int) -> Mask:
+def _even(details: Sequence[Detail], solid: Sequence[Mask], number: int) -> tuple[Mask, ...]:
+    known, textures = zip(*(_texture(detail, number) for detail in details), strict=True)
+    seen = [mask & of for mask, of in zip(solid, known, strict=True)]
+    if not any(mask.any() for mask in seen):
+        return tuple(seen)
+    limit = _SHARES[number] * percentile_in(textures, seen, _CELLULAR_PERCENTILE)
+    return tuple(mask & (texture < limit) for mask, texture in zip(seen, textures, strict=True))
+
+
+def _texture(detail: Detail, number: int) -> tuple[Mask, FloatImage]:
+    """Where enough is known of the window, and the texture of what is known of it."""
     window_um = _WINDOWS_UM[number]
-    seen, texture = np.empty(solid.shape, bool), np.empty(solid.shape, np.float32)
-    for band in bands(solid.shape, blur_reach_px(window_um)):
+    seen, texture = np.empty(detail.known.shape, bool), np.empty(detail.known.shape, np.float32)
+
+    def look(band: Band) -> None:
         known = smoothed(detail.known[band.wide], window_um)[band.own]
         np.greater(known, _LEAST_KNOWN[number], out=seen[band.rows])
         of_window = smoothed(detail.texture[band.wide], window_um)[band.own]
         np.divide(of_window, np.maximum(known, 1e-3), out=texture[band.rows])
-    seen &= solid
-    if not seen.any():
-        return seen
-    limit = _SHARES[number] * percentile_in(texture, seen, _CELLULAR_PERCENTILE)
-    return np.asarray(seen & (texture < limit), bool)
+
+    for_each(look, bands(seen.shape, blur_reach_px(window_um)))
+    return seen, texture

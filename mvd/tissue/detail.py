@@ -10,7 +10,7 @@ import numpy as np
 
 from mvd.geometry import FloatImage, Pixels, Raster
 from mvd.stains import BAND_ROWS, Stains, densities_of, separate_density
-from mvd.tissue.masks import OVERVIEW_UM_PER_PX, Box, disc
+from mvd.tissue.masks import OVERVIEW_UM_PER_PX, disc
 
 DETAIL_UM_PER_PX = 1.0
 """Nuclei span five to eight pixels and the gaps between packed ones one or two."""
@@ -35,7 +35,7 @@ _RECTANGLE = np.ones((5, 7), np.uint8)
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Detail:
     """Maps on the overview's grid, each float32 (rows, columns); 0 where nothing was looked at.
 
@@ -61,9 +61,10 @@ class Detail:
     def empty(cls, shape: tuple[int, int]) -> Detail:
         return cls(*(np.zeros(shape, np.float32) for _ in fields(cls)))
 
-    def part(self, box: Box) -> Detail:
-        """The maps of some rows and columns; not copied."""
-        return Detail(*(getattr(self, field.name)[box] for field in fields(self)))
+    def forget(self, *names: str) -> None:
+        """Let go of maps that are not needed any more: of a large slide each is a hundred MB."""
+        for name in names:
+            setattr(self, name, np.empty((0, 0), np.float32))
 
     def put(self, part: Detail, rows: slice, columns: slice, *, skip: tuple[int, int]) -> None:
         """Copy the pixels of a part, without its first `skip` rows and columns, in place."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask
-from mvd.tissue.bands import bands
+from mvd.threads import for_each
+from mvd.tissue.bands import Band, bands
 from mvd.tissue.detail import Detail
 from mvd.tissue.masks import (
     blur_reach_px,
@@ -42,41 +44,48 @@ _MAX_HOLE_MM2 = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Focus:
-    """How sharp a slide is, and where it is not."""
+    """How sharp a slide is, and where it is not; a mask of each island."""
 
     sharpness: float
     """Of its sharpest tenth: amplitude of the structure of 1 to 2 µm over that of 2 to 5 µm. Sharp images have 0.65 to
     1.16; blur of sigma 1.6 µm leaves 0.6, more leaves 0.45 to 0.55."""
-    lost: Mask
+    lost: tuple[Mask, ...]
     """Where vessels cannot be counted."""
-    soft: Mask
+    soft: tuple[Mask, ...]
     """The same, and where it is in doubt."""
 
 
-def find_focus(detail: Detail, stained: Mask) -> Focus:
+def find_focus(details: Sequence[Detail], stained: Sequence[Mask]) -> Focus:
     """The focus of a slide.
 
     Parameters
     ----------
-    stained
-        Tissue without clear gaps.
+    details, stained
+        Of each island of the slide: its detail, and its tissue without clear gaps.
     """
-    seen = smoothed_above(detail.known, _WINDOW_UM, _LEAST_KNOWN)
-    seen &= stained
-    if not seen.any():
-        return Focus(0.0, np.zeros_like(stained), np.zeros_like(stained))
-    sharpness = _sharpness(detail)
+    pairs = list(zip(details, stained, strict=True))
+    seen = [smoothed_above(detail.known, _WINDOW_UM, _LEAST_KNOWN) & mask for detail, mask in pairs]
+    if not any(mask.any() for mask in seen):
+        nothing = tuple(np.zeros_like(mask) for mask in stained)
+        return Focus(0.0, nothing, nothing)
+    sharpness = [_sharpness(detail) for detail in details]
     own = percentile_in(sharpness, seen, _SHARP_PERCENTILE)
-    lost, soft = (_parts(seen & (sharpness < share * own)) for share in (_LOST_SHARE, _SOFT_SHARE))
-    return Focus(own, lost, soft | lost)
+    lost, soft = (
+        tuple(_parts(mask & (sharp < share * own)) for sharp, mask in zip(sharpness, seen, strict=True))
+        for share in (_LOST_SHARE, _SOFT_SHARE)
+    )
+    return Focus(own, lost, tuple(a | b for a, b in zip(soft, lost, strict=True)))
 
 
 def _sharpness(detail: Detail) -> FloatImage:
     """How much of the structure of 2 to 5 µm there is also at 1 to 2 µm; falls with blur, not with contrast."""
     sharpness = np.empty(detail.fine.shape, np.float32)
-    for band in bands(sharpness.shape, blur_reach_px(_WINDOW_UM)):
+
+    def look(band: Band) -> None:
         fine, middle = (smoothed(values[band.wide], _WINDOW_UM)[band.own] for values in (detail.fine, detail.middle))
         np.divide(fine, np.maximum(middle, 1e-5), out=sharpness[band.rows])
+
+    for_each(look, bands(sharpness.shape, blur_reach_px(_WINDOW_UM)))
     return sharpness
 
 

@@ -7,13 +7,14 @@ it, and only its continuation may be less so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask
+from mvd.threads import for_each
 from mvd.tissue.bands import Band, bands
 from mvd.tissue.detail import Detail
 from mvd.tissue.masks import (
@@ -92,27 +93,36 @@ class _Densities:
     counterstain: FloatImage
 
 
-def find_folds(detail: Detail, stained: Mask) -> Mask:
+def find_folds(details: Sequence[Detail], stained: Sequence[Mask]) -> tuple[Mask, ...]:
     """Folds of the section.
 
     Parameters
     ----------
-    stained
-        Tissue without clear gaps and without bone.
+    details, stained
+        Of each island of the slide: its detail, and its tissue without clear gaps and without bone.
     """
-    if not stained.any():
-        return np.zeros_like(stained)
-    counterstain = _against_typical(_smooth_counterstain(detail), stained)
-    sharp = _sharp(detail, stained, counterstain)
-    candidates = list(_candidates(stained, sharp, _DENSE, (_FOLD, _CONTINUATION)))
-    layered = stained & (sharp.layers > _EDGE)
-    del sharp  # of a large slide several hundred MB
-    smooth = _smooth(detail, stained, counterstain)
-    folds = np.zeros_like(stained)
+    if not any(mask.any() for mask in stained):
+        return tuple(np.zeros_like(mask) for mask in stained)
+    counterstain = _against_typical([_smooth_counterstain(detail) for detail in details], stained)
+    candidates, layered = [], []
+    for mask, sharp in zip(stained, _densities(details, stained, counterstain, _sharp), strict=True):
+        candidates.append(list(_candidates(mask, sharp, _DENSE, (_FOLD, _CONTINUATION))))
+        layered.append(mask & (sharp.layers > _EDGE))
+    del sharp  # of a large slide a hundred MB
+    folds = []
+    for number, smooth in enumerate(_densities(details, stained, counterstain, _smooth)):
+        bands_of = list(_candidates(stained[number], smooth, _DENSE_SMOOTH, (_BAND,)))
+        folds.append(_folds(candidates[number], bands_of, layered[number]))
+    return tuple(folds)
+
+
+def _folds(candidates: list[_Candidate], long: list[_Candidate], layered: Mask) -> Mask:
+    """From the candidates of an island, those that may be bands apart, and where its densities are of two layers."""
+    folds = np.zeros_like(layered)
     for candidate in candidates:
         if candidate.reaches(_FOLD):
             folds[candidate.place] |= candidate.patch
-    for candidate in _candidates(stained, smooth, _DENSE_SMOOTH, (_BAND,)):
+    for candidate in long:
         if candidate.reaches(_BAND):
             folds[candidate.place] |= candidate.patch & layered[candidate.place]
     if not folds.any():
@@ -123,41 +133,58 @@ def find_folds(detail: Detail, stained: Mask) -> Mask:
     return closed(whole, _BRIDGE_UM)
 
 
-def _sharp(detail: Detail, stained: Mask, counterstain: FloatImage) -> _Densities:
+_Way = Callable[[FloatImage, Mask], FloatImage]
+_REACH_PX = blur_reach_px(_SMOOTH_UM)
+"""Of either way; the median's is less."""
+
+
+def _sharp(values: FloatImage, _stained: Mask) -> FloatImage:
     """With the edges of folds sharp."""
-    layers, nuclear = (np.empty(stained.shape, np.float32) for _ in range(2))
-    for band in bands(stained.shape, _MEDIAN_PX):
-        for values, out in zip(_layers_and_nuclear(detail, band), (layers, nuclear), strict=True):
-            out[band.rows] = cv2.medianBlur(values, _MEDIAN_PX)[band.own]
-    return _Densities(_against_typical(layers, stained), _against_typical(nuclear, stained), counterstain)
+    return np.asarray(cv2.medianBlur(values, _MEDIAN_PX), np.float32)
 
 
-def _smooth(detail: Detail, stained: Mask, counterstain: FloatImage) -> _Densities:
-    """Each the mean of what is stained within reach."""
+def _smooth(values: FloatImage, stained: Mask) -> FloatImage:
+    """The mean of what is stained within reach."""
+    return within(values, stained, _SMOOTH_UM)
+
+
+def _densities(
+    details: Sequence[Detail], stained: Sequence[Mask], counterstain: Sequence[FloatImage], way: _Way
+) -> Iterator[_Densities]:
+    """Of each island, in turn."""
+    both = [_layers_and_nuclear(detail, mask, way) for detail, mask in zip(details, stained, strict=True)]
+    layers, nuclear = (_against_typical([pair[which] for pair in both], stained) for which in (0, 1))
+    yield from map(_Densities, layers, nuclear, counterstain)
+
+
+def _layers_and_nuclear(detail: Detail, stained: Mask, way: _Way) -> tuple[FloatImage, FloatImage]:
     layers, nuclear = (np.empty(stained.shape, np.float32) for _ in range(2))
-    for band in bands(stained.shape, blur_reach_px(_SMOOTH_UM)):
-        for values, out in zip(_layers_and_nuclear(detail, band), (layers, nuclear), strict=True):
-            out[band.rows] = within(values, stained[band.wide], _SMOOTH_UM)[band.own]
-    return _Densities(_against_typical(layers, stained), _against_typical(nuclear, stained), counterstain)
+
+    def look(band: Band) -> None:
+        ground, nuclei = detail.ground[band.wide], np.ascontiguousarray(detail.nuclear[band.wide])
+        layers[band.rows] = way(np.asarray(np.sqrt(ground * nuclei), np.float32), stained[band.wide])[band.own]
+        nuclear[band.rows] = way(nuclei, stained[band.wide])[band.own]
+
+    for_each(look, bands(stained.shape, _REACH_PX))
+    return layers, nuclear
 
 
 def _smooth_counterstain(detail: Detail) -> FloatImage:
     smooth = np.empty(detail.counterstain.shape, np.float32)
-    for band in bands(smooth.shape, blur_reach_px(_SMOOTH_UM)):
+
+    def look(band: Band) -> None:
         smooth[band.rows] = smoothed(detail.counterstain[band.wide], _SMOOTH_UM)[band.own]
+
+    for_each(look, bands(smooth.shape, _REACH_PX))
     return smooth
 
 
-def _layers_and_nuclear(detail: Detail, band: Band) -> tuple[FloatImage, FloatImage]:
-    """Of the wide rows of a band."""
-    ground, nuclear = detail.ground[band.wide], np.ascontiguousarray(detail.nuclear[band.wide])
-    return np.asarray(np.sqrt(ground * nuclear), np.float32), nuclear
-
-
-def _against_typical(values: FloatImage, stained: Mask) -> FloatImage:
+def _against_typical(values: Sequence[FloatImage], stained: Sequence[Mask]) -> Sequence[FloatImage]:
     """Divided by what is typical of the slide's tissue, in place."""
-    typical = percentile_in(values, stained, _TYPICAL_PERCENTILE)
-    return np.divide(values, np.float32(max(typical, 1e-3)), out=values)
+    typical = np.float32(max(percentile_in(values, stained, _TYPICAL_PERCENTILE), 1e-3))
+    for of_island in values:
+        np.divide(of_island, typical, out=of_island)
+    return values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

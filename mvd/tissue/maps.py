@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntFlag, auto
 
 import cv2
 import numpy as np
@@ -10,38 +12,72 @@ import numpy as np
 from mvd.geometry import Mask, Pixels, Raster, Rect
 from mvd.stains import TISSUE_OD, Stains, separate
 from mvd.tissue.bone import find_bone
-from mvd.tissue.detail import Detail
 from mvd.tissue.focus import find_focus
 from mvd.tissue.folds import find_folds
-from mvd.tissue.masks import around, spread, within, without_small
+from mvd.tissue.islands import Island
+from mvd.tissue.masks import within, without_small
 from mvd.tissue.stained import clear_level, total_density
 
-_MARGIN_PX = 64
-"""Of the overview, round the tissue: wider than anything that decides about a pixel of it (80 µm, and the widest blur
-reaches 48)."""
-_START_AT = 64
-"""So that rows begin and end, for the processor's vectors, as those of the whole overview: the last bit is the same."""
 _LYMPHOID_UM = 40.0
 """Gaussian sigma over which lymphoid density is judged: an infiltrate measures 100 µm and more."""
 
 
+class Kind(IntFlag):
+    """What a pixel of the overview can be, also several."""
+
+    MARROW = auto()
+    BONE = auto()
+    FAT = auto()
+    FOLD = auto()
+    OUT_OF_FOCUS = auto()
+    SOFT = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Tissue:
-    """What lies where on the overview grid; boolean rasters. Marrow, bone, folds and lost focus share no pixel."""
+    """What lies where on the overview grid. Marrow, bone, folds and lost focus share no pixel."""
 
-    marrow: Raster
-    """Analysable marrow: tissue with its fat, without bone, folds and what is out of focus."""
-    bone: Raster
-    fat: Raster
-    """Clear gaps inside the marrow: fat cells, also lumens and tears."""
-    fold: Raster
-    """Where the section lies double."""
-    out_of_focus: Raster
-    """Where the focus is lost."""
-    soft: Raster
-    """Where the focus is lost, and marrow where it nearly is: a count there is in doubt."""
+    kinds: Raster
+    """(rows, columns) uint8 `Kind`; kept as the masks that the properties give, it would take six times the memory."""
     sharpness: float
     """Of the slide's sharpest tenth (`Focus.sharpness`)."""
+
+    @property
+    def marrow(self) -> Raster:
+        """Analysable marrow: tissue with its fat, without bone, folds and what is out of focus; boolean, as all are."""
+        return self._where(Kind.MARROW)
+
+    @property
+    def bone(self) -> Raster:
+        return self._where(Kind.BONE)
+
+    @property
+    def fat(self) -> Raster:
+        """Clear gaps inside the marrow: fat cells, also lumens and tears."""
+        return self._where(Kind.FAT)
+
+    @property
+    def fold(self) -> Raster:
+        """Where the section lies double."""
+        return self._where(Kind.FOLD)
+
+    @property
+    def out_of_focus(self) -> Raster:
+        """Where the focus is lost."""
+        return self._where(Kind.OUT_OF_FOCUS)
+
+    @property
+    def soft(self) -> Raster:
+        """Where the focus is lost, and marrow where it nearly is: a count there is in doubt."""
+        return self._where(Kind.SOFT)
+
+    @property
+    def whole(self) -> Raster:
+        """All of it, analysable or not."""
+        return self._where(Kind.MARROW | Kind.BONE | Kind.FOLD | Kind.OUT_OF_FOCUS)
+
+    def _where(self, kind: Kind) -> Raster:
+        return self.kinds.with_pixels((self.kinds.pixels & np.uint8(kind)).astype(bool))
 
     @property
     def marrow_mm2(self) -> float:
@@ -63,23 +99,9 @@ class Tissue:
     def out_of_focus_mm2(self) -> float:
         return area_mm2(self.out_of_focus)
 
-    @property
-    def whole(self) -> Raster:
-        """All of it, analysable or not."""
-        parts = (self.marrow, self.bone, self.fold, self.out_of_focus)
-        return self.marrow.with_pixels(np.logical_or.reduce([part.pixels for part in parts]))
-
     def crop(self, rect: Rect) -> Tissue:
         """The part whose pixels' centres lie in `rect`."""
-        return Tissue(
-            marrow=self.marrow.crop(rect),
-            bone=self.bone.crop(rect),
-            fat=self.fat.crop(rect),
-            fold=self.fold.crop(rect),
-            out_of_focus=self.out_of_focus.crop(rect),
-            soft=self.soft.crop(rect),
-            sharpness=self.sharpness,
-        )
+        return Tissue(self.kinds.crop(rect), self.sharpness)
 
 
 def area_mm2(mask: Raster) -> float:
@@ -87,50 +109,56 @@ def area_mm2(mask: Raster) -> float:
     return int(np.count_nonzero(mask.pixels)) * mask.um_per_px**2 / 1e6
 
 
-def map_tissue(overview: Raster, stains: Stains, *, tissue: Raster, detail: Detail) -> Tissue:
+def map_tissue(overview: Raster, stains: Stains, *, tissue: Raster, islands: Sequence[Island]) -> Tissue:
     """Marrow, bone, fat, folds and lost focus of a slide.
 
     Parameters
     ----------
     tissue
         All stained tissue (`find_tissue`).
-    detail
-        Of all of `tissue` (`measure_detail`).
+    islands
+        Of the tissue (`islands_of`), looked at (`measure_detail`). Their detail is used up.
     """
-    shape, box = tissue.pixels.shape, around(tissue.pixels, _MARGIN_PX, start_at=_START_AT)
-    near = _map_near(overview.pixels[box], stains, inside=np.asarray(tissue.pixels[box], bool), detail=detail.part(box))
-    masks = {name: overview.with_pixels(spread(mask, box, shape)) for name, mask in near.masks.items()}
-    return Tissue(**masks, sharpness=near.sharpness)
+    inside = [np.asarray(tissue.pixels[island.box], bool) for island in islands]
+    stained, solid, glassy = _by_density(overview.pixels, stains, islands, inside)
+    details = [island.detail for island in islands]
+    focus = find_focus(details, stained)
+    for detail in details:
+        detail.forget("fine", "middle")
+    bone = list(find_bone(details, [mask & ~lost for mask, lost in zip(solid, focus.lost, strict=True)]))
+    for detail in details:
+        detail.forget("known", "texture")
+    found = find_folds(details, [mask & ~of for mask, of in zip(stained, bone, strict=True)])
+    fold = [mask & of for mask, of in zip(found, inside, strict=True)]
+    bone = [mask & ~of for mask, of in zip(bone, fold, strict=True)]
+    kinds = np.zeros(tissue.pixels.shape, np.uint8)
+    for number, island in enumerate(islands):
+        out_of_focus = focus.lost[number] & inside[number] & ~bone[number] & ~fold[number]
+        marrow = inside[number] & ~bone[number] & ~fold[number] & ~out_of_focus
+        masks = {
+            Kind.MARROW: marrow,
+            Kind.BONE: bone[number],
+            Kind.FAT: marrow & glassy[number],
+            Kind.FOLD: fold[number],
+            Kind.OUT_OF_FOCUS: out_of_focus,
+            Kind.SOFT: out_of_focus | (focus.soft[number] & marrow),
+        }
+        for kind, mask in masks.items():
+            kinds[island.box] |= mask * np.uint8(kind)
+    return Tissue(overview.with_pixels(kinds), focus.sharpness)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Near:
-    """Near the tissue: the masks of `Tissue` by name, and its sharpness."""
-
-    masks: dict[str, Mask]
-    sharpness: float
-
-
-def _map_near(pixels: Pixels, stains: Stains, *, inside: Mask, detail: Detail) -> _Near:
-    total = total_density(pixels, stains.white)
-    stained, solid = inside & (total > TISSUE_OD), inside & (total > clear_level(total, inside))
-    glassy = inside & (total < TISSUE_OD)
-    del total  # of a large slide more than a hundred MB
-    focus = find_focus(detail, stained)
-    bone = find_bone(detail, solid & ~focus.lost)
-    fold = find_folds(detail, stained & ~bone) & inside
-    bone &= ~fold
-    out_of_focus = focus.lost & inside & ~bone & ~fold
-    marrow = inside & ~bone & ~fold & ~out_of_focus
-    masks = {
-        "marrow": marrow,
-        "bone": bone,
-        "fat": marrow & glassy,
-        "fold": fold,
-        "out_of_focus": out_of_focus,
-        "soft": out_of_focus | (focus.soft & marrow),
-    }
-    return _Near(masks, focus.sharpness)
+def _by_density(
+    pixels: Pixels, stains: Stains, islands: Sequence[Island], inside: Sequence[Mask]
+) -> tuple[list[Mask], list[Mask], list[Mask]]:
+    """Of each island: its tissue without glassy gaps, without any that is clear, and the glassy gaps."""
+    total = [total_density(pixels[island.box], stains.white) for island in islands]
+    level, pairs = clear_level(total, inside), list(zip(inside, total, strict=True))
+    return (
+        [mask & (density > TISSUE_OD) for mask, density in pairs],
+        [mask & (density > level) for mask, density in pairs],
+        [mask & (density < TISSUE_OD) for mask, density in pairs],
+    )
 
 
 def suggest_involved(overview: Raster, stains: Stains, tissue: Tissue) -> Raster:

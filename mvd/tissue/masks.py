@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mvd.geometry import FloatImage, Mask
-from mvd.tissue.bands import areas_px, bands, chosen
+from mvd.threads import for_each
+from mvd.tissue.bands import Band, areas_px, bands, chosen
 
 OVERVIEW_UM_PER_PX = 4.0
 """Pixel size of the overview: a nucleus spans one to two pixels, a 15 mm biopsy 4000."""
@@ -36,14 +38,18 @@ def blur_reach_px(sigma_um: float) -> int:
 def smoothed_above(values: FloatImage, sigma_um: float, least: float) -> Mask:
     """Where the smoothed map exceeds a value."""
     above = np.empty(values.shape, bool)
-    for band in bands(values.shape, blur_reach_px(sigma_um)):
+
+    def look(band: Band) -> None:
         np.greater(smoothed(values[band.wide], sigma_um)[band.own], least, out=above[band.rows])
+
+    for_each(look, bands(values.shape, blur_reach_px(sigma_um)))
     return above
 
 
-def percentile_in(values: FloatImage, mask: Mask, percentile: float) -> float:
-    """`numpy.percentile` of a map inside a mask that is not empty."""
-    return float(np.percentile(values[mask], percentile, overwrite_input=True))
+def percentile_in(values: Iterable[FloatImage], masks: Iterable[Mask], percentile: float) -> float:
+    """`numpy.percentile` of maps, each inside its mask; there is some pixel in one of them."""
+    seen = np.concatenate([of[mask] for of, mask in zip(values, masks, strict=True)])
+    return float(np.percentile(seen, percentile, overwrite_input=True))
 
 
 def disc(radius_um: float, um_per_px: float = OVERVIEW_UM_PER_PX) -> NDArray[np.uint8]:
@@ -55,21 +61,14 @@ Box = tuple[slice, slice]
 """Rows and columns of a map."""
 
 
-def around(mask: Mask, margin_px: int, *, start_at: int = 1) -> Box:
-    """The rows and columns that hold the mask, with a margin; none where it is empty.
-
-    Parameters
-    ----------
-    start_at
-        The first column is a multiple of it.
-    """
+def around(mask: Mask, margin_px: int) -> Box:
+    """The rows and columns that hold the mask, with a margin; none where it is empty."""
     left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
     if not width:
         return slice(0, 0), slice(0, 0)
-    first = max(left - margin_px, 0)
     return (
         slice(max(top - margin_px, 0), min(top + height + margin_px, mask.shape[0])),
-        slice(first - first % start_at, min(left + width + margin_px, mask.shape[1])),
+        slice(max(left - margin_px, 0), min(left + width + margin_px, mask.shape[1])),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Pixels, Raster
 from mvd.stains import TISSUE_OD, Vector, is_black, mean_density_of
-from mvd.tissue.bands import bands
+from mvd.threads import for_each
+from mvd.tissue.bands import Band, bands
 from mvd.tissue.masks import (
     OVERVIEW_UM_PER_PX,
     closed,
@@ -68,7 +71,7 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
     tissue = _whole(stained, ink)
     if not tissue.any():
         raise StainError("no tissue: nothing on the slide is stained over as much as 0.01 mm²")
-    not_clear = smoothed_above(total, _TISSUE_SMOOTH_UM, clear_level(total, tissue))
+    not_clear = smoothed_above(total, _TISSUE_SMOOTH_UM, clear_level([total], [tissue]))
     del total
     pale = _pale_bone(not_clear, tissue)
     return overview.with_pixels(_whole(stained | pale, ink) if pale.any() else tissue)
@@ -77,13 +80,22 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
 def total_density(pixels: Pixels, white: Vector) -> FloatImage:
     """Mean density (OD) over the channels of each pixel of the overview (`mean_density_of`)."""
     total = np.empty(pixels.shape[:2], np.float32)
-    for band in bands(total.shape):
+
+    def look(band: Band) -> None:
         total[band.rows] = mean_density_of(pixels[band.rows], white)
+
+    for_each(look, bands(total.shape))
     return total
 
 
-def clear_level(total: FloatImage, tissue: Mask) -> float:
-    """Mean density (OD) up to which a pixel is a gap or glass; bone can be paler than other tissue ever is."""
+def clear_level(total: Sequence[FloatImage], tissue: Sequence[Mask]) -> float:
+    """Mean density (OD) up to which a pixel is a gap or glass; bone can be paler than other tissue ever is.
+
+    Parameters
+    ----------
+    total, tissue
+        Of each part of a slide.
+    """
     return min(max(percentile_in(total, tissue, _GAP_PERCENTILE), 0.0) + _ABOVE_GAP_OD, TISSUE_OD)
 
 
