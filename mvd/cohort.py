@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mvd.compare import PairedChange, SpecimenValue, paired_differences
 from mvd.errors import ManifestError, MvdError, StoreError
 from mvd.manifest import MANIFEST_FILE, Manifest, Problem, Specimen, can_name_files
 from mvd.measuring import Draw, Outcome, Plan, failure, is_kept, stands, store
@@ -27,6 +27,9 @@ from mvd.store.runlog import RunLog
 from mvd.store.times import note_time
 from mvd.version import program_version
 from mvd.workers import Broken, Heard, Here, Job, Pool
+
+if TYPE_CHECKING:
+    from mvd.compare import PairedChange, SpecimenValue
 
 
 def _nothing(*_: object) -> None:
@@ -249,6 +252,8 @@ def paired(
     rows: Sequence[SpecimenRow], *, timepoints: Sequence[str], measure: Measure = "density"
 ) -> tuple[PairedChange, ...]:
     """Each patient's later timepoints against the first, without rows that name no patient or no known timepoint."""
+    from mvd.compare import SpecimenValue, paired_differences  # noqa: PLC0415  (measuring needs none of it)
+
     values: dict[tuple[str, str], SpecimenValue] = {}
     for row in rows:
         if row.patient and row.timepoint in timepoints:

@@ -323,15 +323,16 @@ def _counterstain(sample: _Looked) -> Vector:
     """First principal component of the detail on the blue side; the standard vector where blue is absent."""
     angles = _angles_deg(sample.density)
     is_blue = (angles > _BLUE_ANGLES_DEG[0]) & (angles < _BLUE_ANGLES_DEG[1])
-    covariance, of_blue, of_all = np.zeros((3, 3)), 0.0, 0.0
-    for band in _bands(sample.pixels):
+
+    def look(band: slice) -> tuple[NDArray[np.float64], float, float]:
         blue = sample.where(is_blue, band)
-        of_blue, of_all = (
-            total + _total(sample.pixels[band], mask, sample.density)
-            for total, mask in ((of_blue, blue), (of_all, sample.stained[band]))
-        )
+        of_blue, of_all = (_total(sample.pixels[band], mask, sample.density) for mask in (blue, sample.stained[band]))
         detail = cv2.copyTo(sample.detail[band], blue.view(np.uint8)).reshape(-1, 3).astype(np.float64)
-        covariance += detail.T @ detail
+        return detail.T @ detail, of_blue, of_all
+
+    covariance, of_blue, of_all = np.zeros((3, 3)), 0.0, 0.0
+    for seen in for_each(look, _bands(sample.pixels)):  # added up in one order, for the last bit
+        covariance, of_blue, of_all = covariance + seen[0], of_blue + seen[1], of_all + seen[2]
     if of_blue < _MIN_BLUE_SHARE * of_all:
         return _unit(H_STANDARD)
     direction = np.linalg.eigh(covariance)[1][:, 2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -12,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mvd.cohort import paired
-from mvd.compare import PairedChange
 from mvd.errors import MvdError
 from mvd.pipeline import Found
 from mvd.protocol import Measure, Protocol
@@ -22,6 +22,9 @@ from mvd.store import FieldRow, SpecimenRow, read_table
 from mvd.study import Study
 from mvd.survey import Survey, survey_slide
 from mvd.tissue import Tissue
+
+if TYPE_CHECKING:
+    from mvd.compare import PairedChange
 
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal: wide enough that no cell is folded in a usual study."""

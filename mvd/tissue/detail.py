@@ -120,9 +120,7 @@ def _known(density: FloatImage, dab: FloatImage, spare: FloatImage, *, brown_od:
 
 
 def _amplitude(known: FloatImage, one: FloatImage, other: FloatImage, into: FloatImage) -> FloatImage:
-    np.subtract(one, other, out=into)
-    np.abs(into, out=into)
-    return np.multiply(known, into, out=into)
+    return np.multiply(known, cv2.absdiff(one, other, dst=into), out=into)
 
 
 def _densities(pixels: Pixels, stains: Stains) -> tuple[FloatImage, FloatImage]:
