@@ -226,6 +226,12 @@ def test_an_absent_table_is_none(tmp_path: Path) -> None:
     assert read_table(FieldRow, tmp_path / "fields.csv") is None
 
 
+@pytest.mark.parametrize("truth", [True, False])
+def test_numpys_truth_is_read_again(truth: bool) -> None:
+    (row,) = vessel_rows("s1", [replace(FOUR[0], ambiguous=np.bool_(truth))], assignments=PLACES)
+    assert [one.ambiguous for one in parse_table(VesselRow, table_text(VesselRow, [row]), where="x")] == [truth]
+
+
 def test_truth_is_true_or_false() -> None:
     text = table_text(VesselRow, vessel_rows("s1", FOUR, assignments=PLACES))
     assert [row.counted for row in parse_table(VesselRow, text, where="x")] == [True, False, False, False]

@@ -98,7 +98,10 @@ def read_table(row_type: type[Row], path: Path) -> tuple[Row, ...] | None:
 
 
 def _cell(row: Any, name: str, decimals: int | None) -> str:
-    match value := getattr(row, name):
+    value = getattr(row, name)
+    if hasattr(value, "item"):  # numpy's; its True is no bool
+        value = value.item()
+    match value:
         case None:
             return ""
         case bool():

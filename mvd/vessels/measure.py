@@ -237,8 +237,8 @@ def _measured(
     return Measured(
         outline=outline + offset,
         lumens=tuple(ring + offset for ring in shapes.lumens[number]),
-        x_px=cx + offset[0],
-        y_px=cy + offset[1],
+        x_px=cx + float(offset[0]),
+        y_px=cy + float(offset[1]),
         area_um2=float(len(values)) * _PX_UM2,
         lumen_area_um2=float(shapes.lumen_px[number]) * _PX_UM2,
         lumen_width_um=shapes.lumen_width_um[number],

@@ -27,7 +27,7 @@ def standard_deviation(values: Values) -> float:
 
 def share(of: Mask) -> float:
     """Of the pixels, how many are True."""
-    return np.count_nonzero(of) / of.size
+    return int(np.count_nonzero(of)) / of.size
 
 
 def quantile(rising: Values, at: float) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from mvd.errors import StainError
 from mvd.geometry import Raster, Rect
 from mvd.phantom import PhantomSpec, Placed, make_phantom, scene_of
 from mvd.protocol import CountingRule
-from mvd.vessels import Reason, find_vessels, measure_levels, stain_maps
+from mvd.vessels import Reason, find_candidates, find_vessels, measure_levels, stain_maps
+from mvd.vessels.joining import join_pieces
+from mvd.vessels.measure import measure_objects
+from mvd.vessels.pieces import find_pieces
 
 SPEC = PhantomSpec(seed=31, width_um=260, height_um=240, vessel_density_per_mm2=260.0, bone_fraction=0.0)
 
@@ -42,6 +46,27 @@ def test_what_is_found_is_consistent_with_itself():
         assert (vessel.lumen_width_um > 0) == (vessel.lumen_area_um2 > 0) == bool(vessel.lumens)
         assert vessel.mean_dab_od > surveyed(SPEC).levels.low
         assert vessel.pieces >= 1 and vessel.length_um > 0
+
+
+def plain(value: Any) -> bool:
+    """Whether a value, or all that it is made of, is of Python's own kind: numpy's True is none, and no table has it."""
+    if is_dataclass(value):
+        return all(plain(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, tuple):
+        return all(map(plain, value))
+    return value is None or type(value) in {bool, int, float, str} or isinstance(value, np.ndarray | Reason)
+
+
+def test_what_is_measured_and_judged_is_plain():
+    image, survey = section(SPEC).image, surveyed(SPEC)
+    candidates = find_candidates(image, survey.stains, survey.levels, rule=KINI, tissue=survey.tissue)
+    assert all(plain(candidate.vessel) for candidate in candidates)
+    maps = stain_maps(image, survey.stains)
+    pieces = find_pieces(maps, survey.levels)
+    joined = join_pieces(pieces, maps, levels=survey.levels, rule=KINI)
+    measured = measure_objects(pieces, joined, maps, levels=survey.levels)
+    assert len(measured) > 8
+    assert all(map(plain, measured))
 
 
 def test_objects_do_not_overlap():
