@@ -49,7 +49,7 @@ def test_what_is_found_is_consistent_with_itself():
 
 
 def plain(value: Any) -> bool:
-    """Whether a value, or all that it is made of, is of Python's own kind: numpy's True is none, and no table has it."""
+    """Whether a value, or all that it is made of, is of Python's own kind; numpy's True is none."""
     if is_dataclass(value):
         return all(plain(getattr(value, field.name)) for field in fields(value))
     if isinstance(value, tuple):
