@@ -182,8 +182,11 @@ def _picture(section: _Section) -> bytes:
 def _unfit(section: _Section, view: View, stain: Pixels) -> tuple[Unfit, ...]:
     """What is in the picture and cannot be analysed: its name, where it is, its colour."""
     tissue = section.survey.tissue
-    kinds = (("bone", tissue.bone, BONE), ("fold", tissue.fold, FOLD), ("out of focus", tissue.out_of_focus, BLUR))
-    masks = ((name, mask_on(view, raster, stain.shape[:2]), colour) for name, raster, colour in kinds)
+    kinds = (("bone", BONE), ("fold", FOLD), ("out of focus", BLUR))
+    masks = (
+        (name, mask_on(view, getattr(tissue, name.replace(" ", "_")), stain.shape[:2]), colour)
+        for name, colour in kinds
+    )
     return tuple((name, mask, colour) for name, mask, colour in masks if mask.any())
 
 

@@ -61,14 +61,18 @@ def find_focus(details: Sequence[Detail], stained: Sequence[Mask]) -> Focus:
     Parameters
     ----------
     details, stained
-        Of each island of the slide: its detail, and its tissue without clear gaps.
+        Of each island of the slide: its detail, of which `fine` and `middle` are used up, and its tissue without clear
+        gaps.
     """
     pairs = list(zip(details, stained, strict=True))
     seen = [smoothed_above(detail.known, _WINDOW_UM, _LEAST_KNOWN) & mask for detail, mask in pairs]
     if not any(mask.any() for mask in seen):
         nothing = tuple(np.zeros_like(mask) for mask in stained)
         return Focus(0.0, nothing, nothing)
-    sharpness = [_sharpness(detail) for detail in details]
+    sharpness = []
+    for detail in details:
+        sharpness.append(_sharpness(detail))
+        detail.forget("fine", "middle")
     own = percentile_in(sharpness, seen, _SHARP_PERCENTILE)
     lost, soft = (
         tuple(_parts(mask & (sharp < share * own)) for sharp, mask in zip(sharpness, seen, strict=True))

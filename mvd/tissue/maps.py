@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag, auto
 
 import cv2
 import numpy as np
 
-from mvd.geometry import Mask, Pixels, Raster, Rect
+from mvd.geometry import FloatImage, Mask, Pixels, Raster, Rect
 from mvd.stains import TISSUE_OD, Stains, separate
 from mvd.tissue.bone import find_bone
 from mvd.tissue.focus import find_focus
@@ -123,8 +123,6 @@ def map_tissue(overview: Raster, stains: Stains, *, tissue: Raster, islands: Seq
     stained, solid, glassy = _by_density(overview.pixels, stains, islands, inside)
     details = [island.detail for island in islands]
     focus = find_focus(details, stained)
-    for detail in details:
-        detail.forget("fine", "middle")
     bone = list(find_bone(details, [mask & ~lost for mask, lost in zip(solid, focus.lost, strict=True)]))
     for detail in details:
         detail.forget("known", "texture")
@@ -152,13 +150,17 @@ def _by_density(
     pixels: Pixels, stains: Stains, islands: Sequence[Island], inside: Sequence[Mask]
 ) -> tuple[list[Mask], list[Mask], list[Mask]]:
     """Of each island: its tissue without glassy gaps, without any that is clear, and the glassy gaps."""
-    total = [total_density(pixels[island.box], stains.white) for island in islands]
-    level, pairs = clear_level(total, inside), list(zip(inside, total, strict=True))
-    return (
-        [mask & (density > TISSUE_OD) for mask, density in pairs],
-        [mask & (density > level) for mask, density in pairs],
-        [mask & (density < TISSUE_OD) for mask, density in pairs],
-    )
+
+    def total() -> Iterator[FloatImage]:  # twice: all at once they take more memory than time
+        return (total_density(pixels[island.box], stains.white) for island in islands)
+
+    level = clear_level(total(), inside)
+    by_island = [
+        (mask & (density > TISSUE_OD), mask & (density > level), mask & (density < TISSUE_OD))
+        for mask, density in zip(inside, total(), strict=True)
+    ]
+    stained, solid, glassy = map(list, zip(*by_island, strict=True))
+    return stained, solid, glassy
 
 
 def suggest_involved(overview: Raster, stains: Stains, tissue: Tissue) -> Raster:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -46,9 +47,12 @@ def smoothed_above(values: FloatImage, sigma_um: float, least: float) -> Mask:
     return above
 
 
-def percentile_in(values: Iterable[FloatImage], masks: Iterable[Mask], percentile: float) -> float:
+def percentile_in(values: Iterable[FloatImage], masks: Sequence[Mask], percentile: float) -> float:
     """`numpy.percentile` of maps, each inside its mask; there is some pixel in one of them."""
-    seen = np.concatenate([of[mask] for of, mask in zip(values, masks, strict=True)])
+    ends = np.cumsum([0, *map(np.count_nonzero, masks)])
+    seen = np.empty(ends[-1], np.float32)
+    for of, mask, (first, stop) in zip(values, masks, pairwise(ends), strict=True):
+        seen[first:stop] = of[mask]
     return float(np.percentile(seen, percentile, overwrite_input=True))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -88,7 +88,7 @@ def total_density(pixels: Pixels, white: Vector) -> FloatImage:
     return total
 
 
-def clear_level(total: Sequence[FloatImage], tissue: Sequence[Mask]) -> float:
+def clear_level(total: Iterable[FloatImage], tissue: Sequence[Mask]) -> float:
     """Mean density (OD) up to which a pixel is a gap or glass; bone can be paler than other tissue ever is.
 
     Parameters
