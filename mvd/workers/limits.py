@@ -10,7 +10,8 @@ from pathlib import Path
 _MEMORY_SHARE = 0.9
 """Of the machine's memory, for one worker; a block needs 0.6 GB, only an image that must be read whole needs more."""
 _WORKER_BYTES = 1 << 30
-"""Of one worker at work on a tiled slide of any size: 0.6 GB were measured, the rest is for pictures and for luck."""
+"""Of one worker at work on a tiled slide of any size: 0.6 GB were measured, 0.8 GB with four threads, the rest is for
+pictures and for luck."""
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h."""
 _LARGEST_KEPT_BYTES, _KEPT_BYTES = 1 << 25, 1 << 29
@@ -21,7 +22,9 @@ _SACRIFICE = "800"
 
 
 def be_modest(*, memory_bytes: int | None = None) -> None:
-    """Keep this process to one core and to its memory, and let the system end it before others.
+    """Keep this process to its memory and its libraries to one thread, and let the system end it before others.
+
+    What threads of our own it may use is said with each job (`mvd.threads`).
 
     Parameters
     ----------
