@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import shapely
@@ -15,6 +17,7 @@ from mvd.protocol import CountingRule
 from mvd.slide import Slide, open_slide
 from mvd.stains import Stains
 from mvd.survey import Survey
+from mvd.threads import for_each
 from mvd.tissue import Tissue
 from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, StainLevels, Vessel, find_candidates, find_vessels
 from mvd.vessels.joining import widest_gap_um
@@ -31,6 +34,10 @@ _MAX_LOOKS = 6
 
 PART_BLOCKS = 8
 """Blocks that another process is given at a time: some seconds of work, against which sending it is nothing."""
+
+_BLOCK_THREADS = 2
+"""Blocks that one process searches at a time where it has several cores: two take 0.8 GB, and 0.7 of the time of one
+after the other (`benchmarks/speed.py`); what is Python in it is not shared."""
 
 _WORTH_SHARING = 3
 """Parts: a slide of two took a sixth longer with two processes than with one, which must begin first; one of five a
@@ -106,7 +113,7 @@ def vessels_on_slide(  # noqa: PLR0913  (where, what, how and who)
     progress = progress or _nothing
     if share is None or len(cores) <= _WORTH_SHARING * PART_BLOCKS:
         search = _Search(slide, survey.tissue, survey.stains, survey.levels, rule, score)
-        found = _objects(search, cores, progress)
+        found = _objects(search, cores, progress, threads=_BLOCK_THREADS)
     else:
         found = {}
         for objects in share(_parts(slide, survey, cores, rule, score), progress):
@@ -134,14 +141,20 @@ def _nothing(_done: int, _blocks: int) -> None:
     pass
 
 
-def _objects(search: _Search, cores: Sequence[Rect], progress: Progress) -> Objects:
+def _objects(search: _Search, cores: Sequence[Rect], progress: Progress, *, threads: int = 1) -> Objects:
+    done, one_at_a_time = itertools.count(1), Lock()
+
+    def look(core: Rect) -> list[Vessel]:
+        seen = list(_in_core(search, core))
+        with one_at_a_time:
+            progress(next(done), len(cores))
+        return seen
+
     found: Objects = {}
-    for done, core in enumerate(cores, start=1):
-        for vessel in _in_core(search, core):
-            box = vessel.bounds
-            key = tuple(round(v, 3) for v in (vessel.y_um, vessel.x_um, box.x0_um, box.y0_um, box.x1_um, box.y1_um))
-            found.setdefault(key, vessel)
-        progress(done, len(cores))
+    for vessel in itertools.chain.from_iterable(for_each(look, cores, most=threads)):
+        box = vessel.bounds
+        key = tuple(round(v, 3) for v in (vessel.y_um, vessel.x_um, box.x0_um, box.y0_um, box.x1_um, box.y1_um))
+        found.setdefault(key, vessel)
     return found
 
 

@@ -25,13 +25,18 @@ def allow(number: int) -> None:
     _allowed = min(max(number, 1), MOST)
 
 
-def for_each(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+def for_each(work: Callable[[_Item], _Result], items: Iterable[_Item], *, most: int = MOST) -> list[_Result]:
     """What some work gives for each item, in the order of the items; the first error in that order is raised.
 
     The work for one item may not hang on another's, nor use threads itself.
+
+    Parameters
+    ----------
+    most
+        Threads at the most, where the work takes much memory.
     """
     listed = list(items)
-    number = min(_allowed, len(listed))
+    number = min(_allowed, most, len(listed))
     if number < 2:
         return [work(item) for item in listed]
     with ThreadPoolExecutor(number) as threads:

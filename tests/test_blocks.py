@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from sections import KINI, found_in, section, slide_of, survey_of, surveyed
 
 import mvd.blocks
+from mvd import threads
 from mvd.blocks import grid, vessels_on_slide
 from mvd.geometry import Raster, Rect
 from mvd.phantom import PhantomSpec, empty_marrow
@@ -182,12 +184,33 @@ def test_nothing_to_search_has_no_blocks():
     assert searched(SPEC, ()) == ()
 
 
-def test_progress_counts_every_block():
+@pytest.mark.parametrize("number", [1, 4])
+def test_progress_counts_every_block_by_however_many_they_are_searched(monkeypatch, number):
+    monkeypatch.setattr(threads, "_allowed", number)
     seen: list[tuple[int, int]] = []
-    cores = (Rect.square(0, 0, 60), Rect.square(60, 0, 60), Rect.square(0, 60, 60))
+    cores = tuple(Rect.square(x, y, 60) for y in (0, 60, 120) for x in (0, 60, 120))
     slide = slide_of(section(SPEC).image)
-    vessels_on_slide(slide, surveyed(SPEC), cores, rule=KINI, progress=lambda done, of: seen.append((done, of)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    found = vessels_on_slide(slide, surveyed(SPEC), cores, rule=KINI, progress=lambda done, of: seen.append((done, of)))
+    assert seen == [(done, 9) for done in range(1, 10)]
+    monkeypatch.setattr(threads, "_allowed", 1)
+    assert list(map(told, found)) == list(map(told, searched(SPEC, cores)))
+
+
+def test_no_more_than_two_blocks_are_in_memory(monkeypatch):
+    monkeypatch.setattr(threads, "_allowed", threads.MOST)
+    look, at_work, most = mvd.blocks._find, [], []
+
+    def watched(search: Any, rect: Rect, within: Rect) -> list[Vessel]:
+        at_work.append(rect)
+        most.append(len(at_work))
+        time.sleep(0.05)
+        found = look(search, rect, within)
+        at_work.remove(rect)
+        return found
+
+    monkeypatch.setattr(mvd.blocks, "_find", watched)
+    searched(SPEC, tuple(Rect.square(x, 0, 30) for x in range(0, 240, 30)))
+    assert max(most) == 2
 
 
 @pytest.mark.slow

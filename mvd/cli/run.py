@@ -31,7 +31,7 @@ Workers = Annotated[
         min=1,
         max=1024,
         metavar="N",
-        help="Processes on this machine.",
+        help="Cores of this machine to use: specimens measured at a time.",
         show_default="one for each core",
     ),
 ]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 from mvd.errors import MvdError
 from mvd.workers.board import TRIES, Board, Task, Ticket
 from mvd.workers.job import Broken, Found, Heard, Job, Outcomes, next_event
-from mvd.workers.limits import cores
 from mvd.workers.process import Worker, WorkerLost, begin, end
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ _Call = Callable[[], None]
 
 
 class Crew:
-    """Up to `number` workers at a time, each keeping one core busy, or more where there are fewer specimens than cores.
+    """Up to `number` workers at a time, each keeping one core busy; or fewer, each with several, for few specimens.
 
     As a context manager it starts its first worker at once, to be ready when the first job is.
 
@@ -61,7 +60,7 @@ class Crew:
 
     def outcomes(self, jobs: Sequence[Job], heard: Heard) -> Outcomes:
         """See `Pool`. What is heard is told in the thread that asks for the outcomes."""
-        threads = max(1, cores() // max(1, min(self.number, len(jobs))))
+        threads = max(1, self.number // max(1, len(jobs)))
         board = Board(deque(Task(replace(job, threads=threads)) for job in jobs))
         yield from self._work(board, heard).run(self.number, len(jobs))
 

@@ -22,7 +22,7 @@ class Job:
     again: bool = False
     """Measure it even if its result stands."""
     threads: int = 1
-    """That its worker may use, where there are more cores than specimens. The result is the same."""
+    """That its worker may use, where there are fewer specimens than workers. The result is the same."""
 
 
 @dataclass(frozen=True, slots=True)
