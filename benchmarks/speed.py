@@ -34,11 +34,14 @@ FULL = (
     SlidePlan("square_20k", 20_000, 20_000),
     SlidePlan("square_20k_2x", 20_000, 20_000, 2),
     SlidePlan("biopsy_100k", 100_000, 10_000),
+    SlidePlan("islands_100k", 100_000, 100_000, islands=True),
 )
 COHORT = 8
 """Specimens; each is the smallest slide."""
 RIVALS_ON = ("small", "square_20k")
 """The slides on which the others run too, unless others are named."""
+FIELDS_ON = ("small", "square_20k", "biopsy_100k")
+"""The slides of which five fields are counted."""
 NAMES = {
     "decode": "(a) decoding the tiles that (b) needs",
     "find": "(b) `mvd find`",
@@ -52,10 +55,13 @@ PAGE = """# Speed
 This one was made with `{command}`.
 
 The slides are pyramids as Aperio writes them (0.25 µm/px, tiles of 256, JPEG in RGB at quality 70, each level a quarter
-as wide as the one before; `_2x`: half), laid out from four simulated sections; tissue covers nearly all of them.
+as wide as the one before; `_2x`: half), laid out from four simulated sections; tissue covers nearly all of them, and a
+fifth of `islands_100k`.
 Each run is a process of its own; files are in the system's cache. MPix are pixels of level 0 of the whole slide.
-(a) decodes exactly the tiles that (b) reads, each once, with the same reader. (b) on two cores has two workers search
-parts of the slide, (a) has two threads. Memory is that of the largest process.
+(a) decodes exactly the tiles that (b) reads, each once, with the same reader. (b) on two cores surveys the slide in two
+threads, then searches a slide of up to 24 blocks in two threads and a larger one in two workers; (a) has two threads.
+Memory is that of the process that holds the slide. Five fields and cohorts are timed as `mvd run`, from the command to
+its end; a run with one worker keeps to one core, and five fields use both.
 (c) looks at the colour of each pixel and finds no objects; (d) is separate_stains, a threshold, label and
 regionprops_table in blocks, with neither tissue nor joins between blocks. Ratios are of processor time on one core,
 which other work on the machine does not stretch, and of the clock on two.
@@ -132,7 +138,7 @@ def five_fields(slide: Path) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         _write_study(Path(folder), [slide], whole=False)
         start, cpu = time.perf_counter(), _spent_by_children()
-        _run(Path(folder), workers=1)
+        _run(Path(folder), workers=None)
         return time.perf_counter() - start, _spent_by_children() - cpu
 
 
@@ -160,9 +166,10 @@ def _write_study(folder: Path, slides: Sequence[Path], *, whole: bool) -> None:
     (folder / "specimens.csv").write_text("\n".join(["specimen,patient,timepoint,image", *rows, ""]))
 
 
-def _run(study: Path, *, workers: int) -> None:
+def _run(study: Path, *, workers: int | None) -> None:
     program = "import sys; from mvd.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "run", str(study), "--quiet", "--workers", str(workers)]
+    asked = [] if workers is None else ["--workers", str(workers)]
+    command = [sys.executable, "-c", program, "run", str(study), "--quiet", *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"mvd run failed:\n{done.stderr}")
@@ -239,11 +246,15 @@ def targets(found: Sequence[Run], fields_s: dict[str, tuple[float, float]], coho
         ("peak memory of (b), any slide", "< 1024 MB", f"{peak:.0f} MB"),
         (f"two workers against one, {COHORT} specimens", "≥ 1.8 ×", f"{cohort_s[1] / cohort_s[2]:.2f} ×"),
         *(
-            (f"five fields from a cold start, `{slide}`", "< 5 s", f"{clock:.1f} s, {cpu:.1f} s of processor time")
+            (
+                f"five fields from a cold start, `{slide}`, all cores",
+                "< 5 s",
+                f"{clock:.1f} s ({cpu:.1f} s of processor)",
+            )
             for slide, (clock, cpu) in fields_s.items()
         ),
     )
-    lines = [f"## What is aimed at (`{name}`, one core)", "", "| | aim | measured |", "|---|---|---|"]
+    lines = [f"## What is aimed at (`{name}`, one core unless said)", "", "| | aim | measured |", "|---|---|---|"]
     return [*lines, *(f"| {what} | {aim} | {got} |" for what, aim, got in rows), ""]
 
 
@@ -269,9 +280,7 @@ def main() -> None:
     options = parser.parse_args()
     plans = [plan for plan in (QUICK if options.quick else FULL) if plan.name in (options.only or [plan.name])]
     found = list(runs(plans, options))
-    largest = max(plans, key=lambda plan: plan.width * plan.height)
-    named = [plan for plan in plans if plan.name in options.rivals_on or plan is largest]
-    fields_s = {plan.name: five_fields(plan.path(options.slides)) for plan in named}
+    fields_s = {plan.name: five_fields(plan.path(options.slides)) for plan in plans if plan.name in FIELDS_ON}
     cohort_s = cohort(min(plans, key=lambda plan: plan.width * plan.height).path(options.slides))
     parts: list[Callable[[], list[str]]] = [
         machine,

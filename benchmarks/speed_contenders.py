@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mvd import threads
 from mvd.geometry import Rect
 from mvd.slide import open_slide
 from mvd.slide.model import Box
@@ -93,6 +94,7 @@ def find(path: Path, cores: int, tiles: Path) -> dict[str, Any]:
     TiffSource.read_level = noted  # type: ignore[method-assign]
     TiffSource._decoded = counted_one  # type: ignore[method-assign]
     keep_freed_memory()
+    threads.allow(cores)
     clock = Clock()
     found = mvd.find(path, share=Crew(cores).share if cores > 1 else None)
     took = clock.took()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Pixels
+from mvd.histograms import histogram_of, median_of, percentile_of
 from mvd.threads import for_each
 
 Vector = tuple[float, float, float]
@@ -37,12 +38,8 @@ _GREY_CHROMA, _GREY_SHARE = 0.05, 0.9
 brown reach 0.5 and more, a grey image only noise."""
 BAND_ROWS = 64
 """Rows handled at once: three float channels of a band of a few thousand columns stay in the processor's cache."""
-_COUNTED_PX = 2**22
-"""Counted at a time: OpenCV gives histograms as float32, whole numbers up to 2²⁴."""
 _SAMPLE_BAND_PX = 2**18
 """Pixels of the sample looked at together, some 3 MB as densities: each step finds the last one's in the cache."""
-_MEDIAN_SAMPLE = 2**14
-"""Values from which is told about where the median of millions lies."""
 _MIN_STAINED_PX = 400
 """Fewer stained pixels than this carry no estimate (100 µm² at 0.5 µm/px)."""
 _BLUE_ANGLES_DEG = (10.0, 50.0)
@@ -119,25 +116,6 @@ def measure_white(*parts: Pixels) -> Vector:
 def _planes(pixels: Pixels) -> tuple[Pixels, ...]:
     """Red, green and blue, each (rows, columns) in one piece."""
     return tuple(np.asarray(plane, np.uint8) for plane in cv2.split(pixels))
-
-
-def histogram_of(values: Pixels, mask: Pixels | None = None) -> NDArray[np.int64]:
-    """(256,) how often each grey level occurs in (rows, columns), or in the part of it where `mask` is not 0."""
-    found = np.zeros(256, np.int64)
-    rows = max(1, _COUNTED_PX // max(1, values.shape[1]))
-    for top in range(0, len(values), rows):
-        part = None if mask is None else mask[top : top + rows]
-        seen = cv2.calcHist([values[top : top + rows]], [0], part, [256], [0, 256])
-        found += seen.ravel().astype(np.int64)
-    return found
-
-
-def percentile_of(histogram: NDArray[np.int64], percentile: float) -> float:
-    """What `numpy.percentile` gives for the grey levels that were counted."""
-    up_to = np.cumsum(histogram)
-    place = (int(up_to[-1]) - 1) * (percentile / 100)
-    low, high = (int(np.searchsorted(up_to, n, side="right")) for n in (math.floor(place), math.ceil(place)))
-    return low + (high - low) * (place - math.floor(place))
 
 
 @lru_cache(maxsize=16)
@@ -370,17 +348,6 @@ def _brown(sample: _Looked, haematoxylin: Vector) -> Vector | None:
     share = brown.sum() / (brown.sum() + _PRIOR_PX)
     vector = _unit(share * seen + (1 - share) * np.asarray(_unit(DAB_STANDARD)))
     return vector if _tilt_deg(vector, DAB_STANDARD) <= _MAX_TILT_DEG else None
-
-
-def median_of(values: NDArray[np.float32]) -> np.float32:
-    """`numpy.median` of millions of values: only those near it, as a few thousand of them tell, are put in order."""
-    middle = slice((len(values) - 1) // 2, len(values) // 2 + 1)
-    low, high = np.quantile(values[:: max(1, len(values) // _MEDIAN_SAMPLE)], (0.47, 0.53)).astype(np.float32)
-    first, near = int(np.count_nonzero(values < low)), values[(values >= low) & (values <= high)]
-    if first > middle.start or first + len(near) < middle.stop:
-        return np.float32(np.median(values))
-    within = slice(middle.start - first, middle.stop - first)
-    return np.float32(np.mean(np.partition(near, (within.start, within.stop - 1))[within]))
 
 
 def _tilt_deg(first: Vector, second: Vector) -> float:

@@ -10,21 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from sections import section
 
-from mvd import stains
+from mvd import histograms, stains
+from mvd.histograms import histogram_of, median_of, percentile_of
 from mvd.phantom import PhantomSpec
 from mvd.stains import (
     BLACK_OD,
     Vector,
     densities_of,
     estimate_stains,
-    histogram_of,
     is_black,
     mean_density,
     mean_density_of,
     measure_white,
-    median_of,
     optical_density,
-    percentile_of,
 )
 from mvd.tissue import folds
 from mvd.tissue import masks as m
@@ -47,7 +45,7 @@ def test_percentiles_of_a_histogram_are_those_of_the_pixels(values, percentile):
 @given(arrays(np.uint8, (9, 11)), arrays(bool, (9, 11)), st.integers(1, 120))
 def test_a_histogram_counts_every_masked_pixel_once_whatever_is_counted_at_a_time(values, mask, at_a_time):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stains, "_COUNTED_PX", at_a_time)
+        patch.setattr(histograms, "_COUNTED_PX", at_a_time)
         found = histogram_of(values, mask.view(np.uint8))
     assert found.tolist() == np.bincount(values[mask], minlength=256).tolist()
 
@@ -94,7 +92,7 @@ def test_the_median_is_numpys_to_the_bit(values):
 @example(np.array([0, 0, 1, 1], np.float32))
 def test_the_median_is_numpys_where_few_values_are_looked_at(values):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stains, "_MEDIAN_SAMPLE", 5)
+        patch.setattr(histograms, "_MEDIAN_SAMPLE", 5)
         assert median_of(values) == np.float32(np.median(values))
 
 
