@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class _AreaTable:
     summed-area table there is exact and not an approximation. Outside the raster nothing is evaluable.
     """
 
-    sums: _Counts
+    sums: NDArray[np.integer[Any]]
     """(rows + 1, columns + 1) evaluable pixels above and to the left; cut to the evaluable part of the raster."""
     x0_um: float
     y0_um: float
@@ -119,8 +120,9 @@ def _area_table(evaluable: Raster) -> _AreaTable | None:
         return None
     top, left = int(rows[0]), int(columns[0])
     cut = mask[top : rows[-1] + 1, left : columns[-1] + 1]
-    sums = np.zeros((cut.shape[0] + 1, cut.shape[1] + 1), np.int64)
-    np.cumsum(cut, axis=0, dtype=np.int64, out=sums[1:, 1:])
+    fitting = np.int32 if cut.size <= np.iinfo(np.int32).max else np.int64  # half the memory, which is four a pixel
+    sums = np.zeros((cut.shape[0] + 1, cut.shape[1] + 1), fitting)
+    np.cumsum(cut, axis=0, dtype=fitting, out=sums[1:, 1:])
     np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
     um = evaluable.um_per_px
     return _AreaTable(sums, evaluable.x0_um + left * um, evaluable.y0_um + top * um, um, evaluable.rect)

@@ -21,6 +21,7 @@ from mvd.store import (
     read_vessels,
     specimen_geojson,
 )
+from mvd.store.geojson import collection_text
 from mvd.vessels.model import Reason, Vessel
 
 
@@ -152,6 +153,18 @@ BAD_GEOJSON = {
     "a short ring": (damaged(lambda f: f["geometry"].update(coordinates=[[[1, 2], [1, 2]]])), "v00001 is damaged"),
     "words": (damaged(lambda f: f["geometry"].update(coordinates=[[["a", "b"]] * 5])), "v00001 is damaged"),
 }
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_file_that_another_program_laid_out_is_read_too(indent):
+    text = json.dumps(json.loads(geojson()), indent=indent)
+    assert text != geojson()
+    assert all(map(same, read_vessels(text, CALIBRATION), read_vessels(geojson(), CALIBRATION)))
+    assert read_assignments(text) == PLACES
+
+
+def test_a_file_without_features_has_no_vessels():
+    assert read_vessels(collection_text(()), CALIBRATION) == ()
 
 
 @pytest.mark.parametrize(("text", "sentence"), BAD_GEOJSON.values(), ids=BAD_GEOJSON.keys())

@@ -12,7 +12,6 @@ import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import compress
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -54,6 +53,7 @@ _COLOURS = {
     "Density": [120, 80, 200],
 }
 _INSIDE = "inside"
+_FIRST_LINE, _LAST_LINE = '{"type":"FeatureCollection","features":[', "]}"
 
 Feature = dict[str, Any]
 
@@ -111,7 +111,7 @@ def specimen_geojson(  # noqa: PLR0913  (the parameters are what the file shows)
 def collection_text(features: Iterable[Feature]) -> str:
     """Features as one file, one a line."""
     lines = ",\n".join(json.dumps(feature, allow_nan=False, separators=(",", ":")) for feature in features)
-    return f'{{"type":"FeatureCollection","features":[\n{lines}\n]}}\n'
+    return f"{_FIRST_LINE}\n{lines}\n{_LAST_LINE}\n"
 
 
 def read_vessels(text: str, calibration: Calibration, *, where: str = "the GeoJSON file") -> tuple[Vessel, ...]:
@@ -127,15 +127,20 @@ def read_vessels(text: str, calibration: Calibration, *, where: str = "the GeoJS
 
 def read_assignments(text: str, *, where: str = "the GeoJSON file") -> dict[str, Assignment]:
     """Where each vessel of the file lies among the fields; empty for a file without fields."""
-    return _assignments(_detections(text, where))
+    return dict(_assigned(feature) for feature in _detections(text, where) if _is_assigned(feature))
 
 
 def read_assigned(
     text: str, calibration: Calibration, *, where: str
 ) -> tuple[tuple[Vessel, ...], dict[str, Assignment]]:
     """Both at once, for the text is long."""
-    features = _detections(text, where)
-    return tuple(_read_vessel(feature, calibration, where) for feature in features), _assignments(features)
+    vessels, assignments = [], {}
+    for feature in _detections(text, where):
+        vessels.append(_read_vessel(feature, calibration, where))
+        if _is_assigned(feature):
+            name, assignment = _assigned(feature)
+            assignments[name] = assignment
+    return tuple(vessels), assignments
 
 
 def as_stored(vessels: Iterable[Vessel], calibration: Calibration) -> tuple[Vessel, ...]:
@@ -259,25 +264,36 @@ def finite(measurements: Mapping[str, float], whose: str) -> dict[str, float]:
     return {name: value if isinstance(value, int) else float(value) for name, value in measurements.items()}
 
 
-def _detections(text: str, where: str) -> list[Feature]:
+def _detections(text: str, where: str) -> Iterator[Feature]:
+    """The features that are vessels, one at a time: as Python's lists they take ten times the memory of the text."""
     try:
-        features: list[Feature] = json.loads(text)["features"]
-        properties = [feature["properties"] for feature in features]
-        vessels = [own["objectType"] == "detection" and "vessel" in own["metadata"] for own in properties]
+        for feature in _features(text):
+            own = feature["properties"]
+            if own["objectType"] == "detection" and "vessel" in own["metadata"]:
+                yield feature
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{where} is damaged or not written by mvd ({error!r}); run again to write it anew") from error
-    return list(compress(features, vessels))
 
 
-def _assignments(features: list[Feature]) -> dict[str, Assignment]:
-    assignments = {}
-    for feature in features:
-        metadata = feature["properties"]["metadata"]
-        if "position" in metadata:
-            position, names = metadata["position"], metadata.get("field", "")
-            why_not = None if position == _INSIDE else cast(Literal["outside fields", "border"], position)
-            assignments[metadata["vessel"]] = Assignment(tuple(names.split(";")) if names else (), why_not)
-    return assignments
+def _features(text: str) -> Iterator[Feature]:
+    """Of any GeoJSON file; line by line where it is laid out as `collection_text` does it."""
+    lines = text.rstrip("\n").split("\n")
+    if (lines[0], lines[-1]) == (_FIRST_LINE, _LAST_LINE) and all(line.endswith("},") for line in lines[1:-2]):
+        yield from (json.loads(line.removesuffix(",")) for line in lines[1:-1] if line)
+    else:
+        yield from json.loads(text)["features"]
+
+
+def _is_assigned(feature: Feature) -> bool:
+    return "position" in feature["properties"]["metadata"]
+
+
+def _assigned(feature: Feature) -> tuple[str, Assignment]:
+    """The name of a vessel, and where it lies among the fields."""
+    metadata = feature["properties"]["metadata"]
+    position, names = metadata["position"], metadata.get("field", "")
+    why_not = None if position == _INSIDE else cast(Literal["outside fields", "border"], position)
+    return metadata["vessel"], Assignment(tuple(names.split(";")) if names else (), why_not)
 
 
 def _read_vessel(feature: Feature, calibration: Calibration, where: str) -> Vessel:
