@@ -191,12 +191,32 @@ def candidates_in(slide: Slide, survey: Survey, rect: Rect, *, rule: CountingRul
 
 
 def grid(area: Raster) -> tuple[Rect, ...]:
-    """Blocks of a fixed grid that hold any part of a boolean raster."""
+    """Blocks of a fixed grid that hold any part of a boolean raster, each cut down to what it holds of it."""
     rect = area.rect
     xs = np.arange(math.floor(rect.x0_um / CORE_UM), math.ceil(rect.x1_um / CORE_UM)) * CORE_UM
     ys = np.arange(math.floor(rect.y0_um / CORE_UM), math.ceil(rect.y1_um / CORE_UM)) * CORE_UM
-    blocks = (Rect.square(x, y, CORE_UM) for y in ys.tolist() for x in xs.tolist())
-    return tuple(block for block in blocks if area.pixels[area.window(block)].any())
+    blocks = (_held(area, Rect.square(x, y, CORE_UM)) for y in ys.tolist() for x in xs.tolist())
+    return tuple(block for block in blocks if block is not None)
+
+
+def _held(area: Raster, block: Rect) -> Rect | None:
+    """The smallest part of a block that holds all of the area in it: glass is neither read nor searched."""
+    rows, columns = area.window(block)
+    part = area.pixels[rows, columns]
+    down, across = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    if not down.size:
+        return None
+    left, top, um = (
+        area.x0_um + columns.start * area.um_per_px,
+        area.y0_um + rows.start * area.um_per_px,
+        area.um_per_px,
+    )
+    return Rect(
+        left + int(across[0]) * um,
+        top + int(down[0]) * um,
+        left + int(across[-1] + 1) * um,
+        top + int(down[-1] + 1) * um,
+    )
 
 
 def _in_core(search: _Search, core: Rect) -> Iterator[Vessel]:

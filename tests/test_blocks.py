@@ -167,16 +167,23 @@ def test_separate_branches_do_not_depend_on_blocks(monkeypatch):
 
 @pytest.mark.parametrize(
     ("marked", "blocks"),
-    [((slice(0, 1), slice(0, 1)), 1), ((slice(250, 260), slice(0, 1)), 2), ((slice(None), slice(None)), 6)],
-    ids=["one corner", "across an edge", "everywhere"],
+    [
+        ((slice(0, 1), slice(0, 1)), 1),
+        ((slice(250, 260), slice(0, 1)), 2),
+        (([3, 90, 200], [300, 270, 290]), 1),
+        ((slice(None), slice(None)), 6),
+    ],
+    ids=["one corner", "across an edge", "scattered", "everywhere"],
 )
 def test_the_grid_holds_just_the_blocks_that_are_needed(marked, blocks):
     mask = np.zeros((500, 600), bool)  # 2.0 × 2.4 mm at 4 µm
     mask[marked] = True
     cores = grid(Raster(mask, 0.0, 0.0, 4.0))
     assert len(cores) == blocks
-    covered = sum(int(mask[Raster(mask, 0.0, 0.0, 4.0).window(core)].sum()) for core in cores)
-    assert covered == mask.sum(), "every marked pixel lies in one block"
+    held = [mask[Raster(mask, 0.0, 0.0, 4.0).window(core)] for core in cores]
+    assert sum(int(part.sum()) for part in held) == mask.sum(), "every marked pixel lies in one block"
+    for part in held:
+        assert part[0].any() and part[-1].any() and part[:, 0].any() and part[:, -1].any(), "and no block is larger"
 
 
 def test_nothing_to_search_has_no_blocks():
