@@ -36,8 +36,8 @@ PART_BLOCKS = 8
 """Blocks that another process is given at a time: some seconds of work, against which sending it is nothing."""
 
 _BLOCK_THREADS = 2
-"""Blocks that one process searches at a time where it has several cores: two take 0.8 GB, and 0.7 of the time of one
-after the other (`benchmarks/speed.py`); what is Python in it is not shared."""
+"""Blocks that one process searches at a time where it has several cores: two take 0.7 GB, and four fifths of the time
+of one after the other (`benchmarks/speed.py`); what is Python in it is not shared."""
 
 _WORTH_SHARING = 3
 """Parts: a slide of two took a sixth longer with two processes than with one, which must begin first; one of five a
@@ -206,11 +206,8 @@ def _held(area: Raster, block: Rect) -> Rect | None:
     down, across = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
     if not down.size:
         return None
-    left, top, um = (
-        area.x0_um + columns.start * area.um_per_px,
-        area.y0_um + rows.start * area.um_per_px,
-        area.um_per_px,
-    )
+    um = area.um_per_px
+    left, top = area.x0_um + columns.start * um, area.y0_um + rows.start * um
     return Rect(
         left + int(across[0]) * um,
         top + int(down[0]) * um,
