@@ -36,6 +36,9 @@ BLACK_OD = 1.5
 _GREY_CHROMA, _GREY_SHARE = 0.05, 0.9
 """Spread of the channels over their mean, and the share of the pixels that stay below it in a grey image: blue and
 brown reach 0.5 and more, a grey image only noise."""
+COUNTERSTAIN_RED = tuple(round(0.02 * i - 0.1, 2) for i in range(111))
+"""Red densities at which the curve of a counterstain is given (`Stains.counterstain`): a little brighter than white to
+nearly black."""
 BAND_ROWS = 64
 """Rows handled at once: three float channels of a band of a few thousand columns stay in the processor's cache."""
 _SAMPLE_BAND_PX = 2**18
@@ -70,6 +73,8 @@ class Stains:
     dab: Vector
     source: Literal["slide", "slide, DAB standard", "h-dab"]
     """Where the vectors came from: estimated, estimated but for DAB (too little brown), or the standard ones."""
+    counterstain: tuple[float, ...] | None = None
+    """Blue density of tissue without DAB at each of `COUNTERSTAIN_RED`; None where only its direction is known."""
 
     @property
     def unmixing(self) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from functools import partial
 import cv2
 import numpy as np
 
+from mvd.counterstain import with_counterstain
 from mvd.errors import StainError
 from mvd.geometry import Mask, Pixels, Raster, Rect
 from mvd.protocol import Protocol
@@ -109,6 +110,7 @@ def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) ->
 
 def _stains(tiles: list[Raster], white: Vector, protocol: Protocol) -> tuple[Stains, StainLevels]:
     stains = estimate_stains(_mosaic(tiles), white, um_per_px=WORK_UM_PER_PX, vectors=protocol.stain.vectors)
+    stains = with_counterstain(stains, tiles)
     return stains, measure_levels(for_each(partial(stain_maps, stains=stains), tiles))
 
 

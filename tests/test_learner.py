@@ -31,7 +31,8 @@ from mvd.training.learner import cautious_threshold, example_weights, fit, parts
 from mvd.training.shipped import Reference, make_shipped, new_specs
 from mvd.training.validation import validate
 from mvd.vessels import Candidate, Reason, Vessel
-from mvd.vessels.score import FEATURES, LOGIT_UNIT, ScoreModel, Steps, logits, probabilities
+from mvd.vessels.score import FEATURES, ScoreModel, logits, probabilities
+from mvd.vessels.steps import STEP_UNIT, Steps
 
 TELLING = ("aspect", "solidity")
 
@@ -236,7 +237,7 @@ def test_without_scikit_learn_the_error_says_how_to_get_it(monkeypatch: pytest.M
 
 def one_feature(threshold: float = 0.5) -> ScoreModel:
     """Probability 0.25 for a feature of at most 0, 0.75 above."""
-    height = round(math.log(3) / LOGIT_UNIT)
+    height = round(math.log(3) / STEP_UNIT)
     flat = Steps(np.zeros(0), np.zeros(1, np.int64))
     telling = Steps(np.zeros(1), np.array([-height, height]))
     return ScoreModel("n", "1", "", 0, (telling, *[flat] * (len(FEATURES) - 1)), threshold)

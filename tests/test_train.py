@@ -46,7 +46,8 @@ from mvd.training.trial import (
     log_loss,
 )
 from mvd.vessels.model import Reason
-from mvd.vessels.score import FEATURES, ScoreModel, Steps
+from mvd.vessels.score import FEATURES, ScoreModel
+from mvd.vessels.steps import Steps
 
 PLAN = FieldPlan(border="frame")
 

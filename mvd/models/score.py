@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mvd.errors import ModelError
-from mvd.vessels.score import FEATURES, ScoreModel, Steps
+from mvd.vessels.score import FEATURES, ScoreModel
+from mvd.vessels.steps import Steps
 
 CARD_FILE, WEIGHTS_FILE = "card.json", "weights.json"
 SHIPPED = "vessel_score"

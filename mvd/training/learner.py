@@ -18,7 +18,8 @@ from scipy.special import expit
 from mvd.errors import TrainingError
 from mvd.models import weights_text
 from mvd.training.examples import Examples
-from mvd.vessels.score import FEATURES, LOGIT_UNIT, ScoreModel, Steps, logits
+from mvd.vessels.score import FEATURES, ScoreModel, logits
+from mvd.vessels.steps import STEP_UNIT, Steps
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -131,7 +132,7 @@ def _summed(jumps: dict[float, float]) -> Steps:
 
 
 def _units(logit: float) -> int:
-    return round(logit / LOGIT_UNIT)
+    return round(logit / STEP_UNIT)
 
 
 def platt(raw: Floats, is_vessel: Bools) -> tuple[float, float]:
@@ -153,7 +154,7 @@ def platt(raw: Floats, is_vessel: Bools) -> tuple[float, float]:
 def _scaled(model: ScoreModel, slope: float, intercept: float) -> ScoreModel:
     """The model whose logit is slope · logit + intercept."""
     steps = tuple(Steps(s.cuts, np.rint(s.logits * slope).astype(np.int64)) for s in model.steps)
-    return replace(model, base=_units(model.base * LOGIT_UNIT * slope + intercept), steps=steps)
+    return replace(model, base=_units(model.base * STEP_UNIT * slope + intercept), steps=steps)
 
 
 def cautious_threshold(chances: Floats) -> float:

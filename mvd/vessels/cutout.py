@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 from mvd.stains import TISSUE_OD
-from mvd.vessels.joining import Joined, densest, line_between
+from mvd.vessels.gaps import line_between
+from mvd.vessels.joining import Joined
 from mvd.vessels.lumens import LUMEN_OPENING_UM, LUMEN_WALL_UM, disc
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.outline import well_composed
-from mvd.vessels.pieces import Labels
+from mvd.vessels.basins import Labels
 from mvd.vessels.shape import widest_um, without_holes
 from mvd.vessels.sheet import Box, Sheet, in_sheets, lay_out
 
@@ -172,3 +173,11 @@ def _branches(view: View, labels: Labels) -> Iterator[View]:
         if stained.any():
             pieces = len(np.unique(labels[view.box][stained]))
             yield View(view.box, stained, branch, view.lumen & branch, pieces, view.doubtful_join)
+
+
+def densest(labels: Labels, group: NDArray[np.int32], maps: StainMaps) -> NDArray[np.float32]:
+    """(groups + 1,) the densest DAB of each group of pieces, at least 0; that of group 0 is 0."""
+    stained = np.flatnonzero(labels != 0)
+    reached = np.zeros(int(group.max()) + 1, np.float32)
+    np.maximum.at(reached, group[labels.ravel()[stained]], maps.dab.ravel()[stained])
+    return reached

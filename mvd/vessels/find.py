@@ -13,12 +13,12 @@ from mvd.geometry import Raster, Rect, Ring
 from mvd.protocol import CountingRule
 from mvd.stains import Stains
 from mvd.tissue import Tissue
+from mvd.vessels.basins import find_basins
 from mvd.vessels.joining import join_pieces
 from mvd.vessels.judge import Verdict, judge, judge_place
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, stain_maps
 from mvd.vessels.measure import Measured, measure_objects
 from mvd.vessels.model import Reason, Vessel
-from mvd.vessels.pieces import find_pieces
 from mvd.vessels.score import ScoreModel, features, probabilities, with_score
 from mvd.vessels.sheet import Box
 
@@ -87,13 +87,13 @@ def find_candidates(
     if abs(region.um_per_px - WORK_UM_PER_PX) > 1e-9:
         raise ValueError(f"vessels are found at {WORK_UM_PER_PX} µm/px, not {region.um_per_px}")
     maps = stain_maps(region, stains)
-    pieces = find_pieces(maps, levels)
-    if not pieces.any():
+    basins = find_basins(maps.dab, levels.low)
+    if not basins.size:
         return ()
-    joined = join_pieces(pieces, maps, levels=levels, rule=rule)
+    joined = join_pieces(basins, maps, levels=levels, rule=rule)
     bone_away = None if tissue is None else _distance_um(tissue.bone)
     box = None if within is None else _pixels(within, region)
-    objects = measure_objects(pieces, joined, maps, levels=levels, part=rule.branches == "separate", within=box)
+    objects = measure_objects(joined.pieces, joined, maps, levels=levels, part=rule.branches == "separate", within=box)
     candidates = []
     for number, found in enumerate(objects, start=1):
         verdict = judge(found, rule, levels)

@@ -1,43 +1,52 @@
-"""Which stained pieces are one vessel: round one lumen, or in one line, but never across neighbours."""
+"""Which stained pieces are one vessel: round one lumen, in one line, or so near and so shaped that they belong together.
+
+The rule joins pieces in a line across a gap; whether basins of stain that touch, or lie side by side within half that
+gap, are one vessel or two is chosen from the tree of all that they could make (`tree`, `choosing`).
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
-from mvd.vessels.gaps import Gaps, Positions, find_gaps
+from mvd.vessels.basins import WALL_SHARE, Basins, Floats, Labels, find_root, meetings
+from mvd.vessels.choosing import Choice, GroupModel, choose
+from mvd.vessels.gaps import Gaps, directions_at, find_gaps, line_between
+from mvd.vessels.learned import SHIPPED
 from mvd.vessels.lumens import walled_lumens
-from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
-from mvd.vessels.pieces import Labels
+from mvd.vessels.maps import StainLevels, StainMaps
 from mvd.vessels.summary import share
+from mvd.vessels.tree import Edge, Tree, grow_tree
 
 DOUBT = 0.15
 """Share of a limit that a measure may be off: moving the limits by it would decide a doubtful case otherwise."""
 _TOUCHING_UM = 1.5
-"""Pieces this close are one: the gap is no wider than the blur of the optics."""
+"""Pieces this close may be one in any direction: the gap is no wider than the blur of the optics."""
 _PALE_COST = 0.6
 """Weight of a weakly stained micrometre of a gap against an unstained one: the wall is seen to go on, faintly."""
 _UNDIRECTED_SHARE = 0.5
-"""Two round dots, which have no direction, are one beaded vessel only across half the gap of the rule."""
-_REACH_UM = 6.0
-"""Radius within which the direction of a wall is taken at its end; about one endothelial nucleus."""
+"""Two round dots, which have no direction, may be one beaded vessel only across half the gap of the rule."""
 _ALIGNMENT = (0.7, 0.94)
 """Cosines of 45° and 20°: within 20° of the gap's direction a wall runs towards the other side, beyond 45° it does
 not; between the two the gap that is bridged grows evenly."""
-_MIN_ELONGATION = 0.3
-"""(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction. A wall of 3 µm within
-the reach has 0.33, a disc 0."""
+_BRIDGE_UM = 20.0
+"""Pieces of one vessel that lie farther apart are not drawn as one shape."""
+_NEAR_THING = 0.1
+"""A vessel whose value exceeds that of the next best way to part or join it by less is a near thing: half the value of
+a vessel that agrees with a reader's by 0.45."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Joined:
     """Pieces grouped into objects."""
 
+    pieces: Labels
+    """(rows, columns) separately stained pieces 1..n: what is at least a third as dense as the peak beside it."""
     group: NDArray[np.int32]
     """(pieces + 1,) object 1..m of each piece, in the order of their first pieces; group[0] is 0."""
     bridges: Gaps
@@ -47,7 +56,11 @@ class Joined:
     lumen_group: NDArray[np.int32]
     """(lumens + 1,) object that each lumen belongs to; lumen_group[0] is 0."""
     doubtful: NDArray[np.bool_]
-    """(objects + 1,) whether bridging a little more or less would make it one with a neighbour, or two."""
+    """(objects + 1,) whether a little more or less would make it one with a neighbour, two, or none."""
+    scrap: NDArray[np.bool_]
+    """(objects + 1,) whether it was taken for no vessel: a speck, or a piece beside a vessel."""
+    reach: NDArray[np.int64]
+    """(objects + 1, 4) top, left, bottom and right of all that had a part in the choice, pixels."""
 
 
 def widest_gap_um(rule: CountingRule) -> float:
@@ -55,121 +68,91 @@ def widest_gap_um(rule: CountingRule) -> float:
     return max(rule.join_gap_um / _PALE_COST, _TOUCHING_UM)
 
 
-def join_pieces(labels: Labels, maps: StainMaps, *, levels: StainLevels, rule: CountingRule) -> Joined:
-    """Group pieces into objects.
+def join_pieces(
+    basins: Basins, maps: StainMaps, *, levels: StainLevels, rule: CountingRule, model: GroupModel = SHIPPED
+) -> Joined:
+    """Group basins of stain into objects.
 
     Parameters
     ----------
-    labels
-        (rows, columns) pieces, 1..n.
     maps
         Stain densities on the same grid.
     levels, rule
         The slide's stain levels; the rule's `join_gap_um` and `max_lumen_width_um`.
+    model
+        What was learned of groups that are whole vessels.
     """
-    size = int(labels.max()) + 1
-    gaps = find_gaps(labels, widest_gap_um(rule))
-    pale = maps.dab > levels.weak
-    spare = _spare_um(gaps, labels, pale, rule.join_gap_um)
-    bridges = gaps.take(spare >= 0)
-    lumens, walls = walled_lumens(labels, maps, levels, rule.max_lumen_width_um)
-    round_lumens = [(int(wall[0]), int(piece)) for wall in walls for piece in wall[1:]]
-    group = _number_groups(size, _links(bridges) + round_lumens)
-    lumen_group = np.array([0, *(group[wall[0]] for wall in walls)], np.int32)
-    doubt_um = DOUBT * rule.join_gap_um
-    firm = _number_groups(size, _links(gaps.take(spare >= doubt_um)) + round_lumens)
-    doubtful = _would_part(labels, maps, (group, firm), levels.high)
-    missed = gaps.take((spare < 0) & (spare >= -doubt_um))
-    doubtful |= _would_join(labels, maps, (group, missed), levels.high)
-    return Joined(group, bridges, lumens, lumen_group, doubtful)
+    tree = grow_tree(basins, maps.dab, open_gaps(basins, maps, levels, rule), may_join=model.may_join)
+    choice = choose(tree, model, levels.high)
+    owner = _with_scraps(tree, choice, levels.high)
+    pieces, object_of = _pieces(basins, maps, owner)
+    scrap = np.arange(int(owner.max(initial=0)) + 1) > int(choice.owner.max(initial=0))
+    lumens, walls = walled_lumens(pieces, maps, levels, rule.max_lumen_width_um)
+    group = _round_lumens(object_of, walls, scrap)
+    size = int(group.max(initial=0)) + 1
+    of_object = np.zeros(len(scrap), np.int32)
+    of_object[object_of] = group
+    near = np.full(size, np.inf)
+    vessels = np.flatnonzero(~scrap & (of_object > 0))
+    np.minimum.at(near, of_object[vessels], choice.margin[vessels])
+    whole = np.zeros(size, bool)
+    whole[of_object[vessels]] = True
+    return Joined(
+        pieces=pieces,
+        group=group,
+        bridges=_bridges(pieces, group),
+        lumens=lumens,
+        lumen_group=np.array([0, *(group[wall[0]] for wall in walls)], np.int32),
+        doubtful=near < _NEAR_THING,
+        scrap=~whole,
+        reach=_reach(tree, choice, owner, of_object, size),
+    )
 
 
-def _links(gaps: Gaps) -> list[tuple[int, int]]:
-    return [(int(a), int(b)) for a, b in zip(gaps.first, gaps.second, strict=True)]
+def open_gaps(basins: Basins, maps: StainMaps, levels: StainLevels, rule: CountingRule) -> tuple[Edge, ...]:
+    """The gaps between pieces that do not touch across which they may be one vessel."""
+    stained = (basins.labels > 0).astype(np.uint8)
+    _, found = cv2.connectedComponentsWithAlgorithm(stained, 8, cv2.CV_32S, cv2.CCL_WU)
+    pieces = np.asarray(found, np.int32)
+    gaps = find_gaps(pieces, widest_gap_um(rule))
+    spare, directed = _spare_um(gaps, pieces, maps.dab > levels.weak, rule.join_gap_um)
+    near_um = max(_UNDIRECTED_SHARE * rule.join_gap_um, _TOUCHING_UM)
+    edges = []
+    for i in np.flatnonzero((spare >= 0) | (gaps.width_um <= near_um)).tolist():
+        ends = (int(basins.labels[tuple(end)]) for end in (gaps.p[i], gaps.q[i]))
+        edges.append(Edge(*sorted(ends), 0.0, float(gaps.width_um[i]), bool(spare[i] >= 0 and directed[i])))
+    return tuple(edges)
 
 
-def _would_part(
-    labels: Labels, maps: StainMaps, groups: tuple[NDArray[np.int32], NDArray[np.int32]], high: float
-) -> NDArray[np.bool_]:
-    """The objects (first grouping) of which the firm joins alone (second) make two or more that reach `high`."""
-    group, firm = groups
-    reached = densest(labels, firm, maps)
-    objects = np.zeros_like(reached, np.int32)
-    objects[firm] = group
-    found = (reached >= high) & (objects > 0)
-    return np.asarray(np.bincount(objects[found], minlength=int(group.max()) + 1) > 1, bool)
-
-
-def densest(labels: Labels, group: NDArray[np.int32], maps: StainMaps) -> NDArray[np.float32]:
-    """(groups + 1,) the densest DAB of each group of pieces, at least 0; that of group 0 is 0."""
-    stained = np.flatnonzero(labels != 0)
-    reached = np.zeros(int(group.max()) + 1, np.float32)
-    np.maximum.at(reached, group[labels.ravel()[stained]], maps.dab.ravel()[stained])
-    return reached
-
-
-def _would_join(
-    labels: Labels, maps: StainMaps, groups: tuple[NDArray[np.int32], Gaps], high: float
-) -> NDArray[np.bool_]:
-    """The objects with a gap that was left open by little, and dense stain at both of its ends."""
-    group, gaps = groups
-    doubtful = np.zeros(int(group.max()) + 1, bool)
-    for first, second, p, q in zip(gaps.first, gaps.second, gaps.p, gaps.q, strict=True):
-        ends = ((int(first), p), (int(second), q))
-        if group[first] != group[second] and all(_reached(labels, maps, *end) >= high for end in ends):
-            doubtful[group[[first, second]]] = True
-    return doubtful
-
-
-def _reached(labels: Labels, maps: StainMaps, piece: int, end: NDArray[np.int32]) -> float:
-    """The densest stain of a piece near one of its pixels. Near, so that it is the same however a slide is cut up."""
-    reach = round(_REACH_UM / WORK_UM_PER_PX)
-    (row, column) = end.tolist()
-    box = (slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1))
-    return float(maps.dab[box][labels[box] == piece].max())
-
-
-def _number_groups(size: int, links: list[tuple[int, int]]) -> NDArray[np.int32]:
-    """Connected groups of 1..size-1, numbered by their first members; 0 stays alone."""
-    from scipy.sparse import coo_array  # noqa: PLC0415  (loads slowly)
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
-
-    ends = np.array(links, np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
-    _, component = connected_components(graph, directed=False)
-    group = np.zeros(size, np.int32)
-    _, first, inverse = np.unique(component[1:], return_index=True, return_inverse=True)
-    group[1:] = (np.argsort(np.argsort(first)) + 1)[inverse]
-    return group
-
-
-def _spare_um(gaps: Gaps, labels: Labels, pale: Mask, join_gap_um: float) -> NDArray[np.float64]:
+def _spare_um(
+    gaps: Gaps, labels: Labels, pale: Mask, join_gap_um: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """By how much each gap is narrower than one across which a wall goes on; negative where it is wider.
 
     The gap's cost, its width with pale stretches counted less, is held against the rule's gap: in full where both
-    sides run towards each other, in part where one is round, not at all where they lie side by side.
+    sides run towards each other, in part where one is round, not at all where they lie side by side. And whether both
+    sides have a direction.
     """
-    spare = np.where(gaps.width_um <= _TOUCHING_UM, math.inf, -math.inf)
-    open_ = np.flatnonzero(gaps.width_um > _TOUCHING_UM)
-    cost = np.array([_cost_um(gaps, i, pale) for i in open_.tolist()])
-    near = cost <= (1 + DOUBT) * join_gap_um
-    open_, cost = open_[near], cost[near]
-    sides = _directions(
+    spare, directed = np.full(len(gaps.first), -np.inf), np.zeros(len(gaps.first), bool)
+    cost = np.array([_cost_um(gaps, i, pale) for i in range(len(gaps.first))])
+    likely = np.flatnonzero(cost <= join_gap_um)
+    sides = directions_at(
         labels,
-        np.concatenate([gaps.first[open_], gaps.second[open_]]),
-        np.concatenate([gaps.p[open_], gaps.q[open_]]),
+        np.concatenate([gaps.first[likely], gaps.second[likely]]),
+        np.concatenate([gaps.p[likely], gaps.q[likely]]),
     )
-    for number, i in enumerate(open_.tolist()):
+    for number, i in enumerate(likely.tolist()):
         between = gaps.q[i] - gaps.p[i]
         along = between / np.hypot(*between)
-        seen = [side for side in (sides[number], sides[number + len(open_)]) if side is not None]
+        seen = [side for side in (sides[number], sides[number + len(likely)]) if side is not None]
+        directed[i] = len(seen) == 2
         if seen:
             alignment = min(abs(float(side @ along)) for side in seen)
             full = 1.0 if len(seen) == 2 else _UNDIRECTED_SHARE
-            spare[i] = join_gap_um * float(np.interp(alignment, _ALIGNMENT, (0.0, full))) - cost[number]
+            spare[i] = join_gap_um * float(np.interp(alignment, _ALIGNMENT, (0.0, full))) - cost[i]
         else:
-            spare[i] = _UNDIRECTED_SHARE * join_gap_um - cost[number]
-    return spare
+            spare[i] = _UNDIRECTED_SHARE * join_gap_um - cost[i]
+    return spare, directed
 
 
 def _cost_um(gaps: Gaps, i: int, pale: Mask) -> float:
@@ -177,30 +160,92 @@ def _cost_um(gaps: Gaps, i: int, pale: Mask) -> float:
     return float(gaps.width_um[i]) * (1 - share(between) * (1 - _PALE_COST))
 
 
-def line_between(p: NDArray[np.int32], q: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the pixels strictly between two pixels, at least one."""
-    steps = int(np.abs(q - p).max())
-    t = np.arange(1, max(steps, 2)) / max(steps, 2)
-    # Rounded from p, not from the corner of the region: halves go the same way wherever the region starts.
-    points = p.astype(np.int64) + np.floor(t[:, None] * (q - p) + 0.5).astype(np.int64)
-    return points[:, 0], points[:, 1]
+def _with_scraps(tree: Tree, choice: Choice, high: float) -> NDArray[np.int32]:
+    """(basins + 1,) the vessels, and after them what reaches `high` and is none: it stays in the results."""
+    owner = choice.owner.copy()
+    number = int(owner.max(initial=0))
+    taken = set(choice.root[owner > 0].tolist())
+    alone: dict[int, int] = {}
+    for basin in range(1, tree.size + 1):
+        root = int(choice.root[basin])
+        if owner[basin] or tree.shapes[root if root not in taken else basin].peak < high:
+            continue
+        if root in taken or root not in alone:
+            number += 1
+            alone[root] = number
+        owner[basin] = number if root in taken else alone[root]
+    return owner
 
 
-def _directions(labels: Labels, pieces: NDArray[np.int32], ends: Positions) -> list[NDArray[np.float64] | None]:
-    """Unit (row, column) direction of each piece near one of its pixels; None where it is round there."""
-    reach = round(_REACH_UM / WORK_UM_PER_PX)
-    spreads = np.zeros((len(pieces), 2, 2))  # of too few pixels it stays 0, which has no direction
-    for number, (piece, (row, column)) in enumerate(zip(pieces.tolist(), ends.tolist(), strict=True)):
-        top, left = max(row - reach, 0), max(column - reach, 0)
-        window = labels[top : row + reach + 1, left : column + reach + 1] == piece
-        rows, columns = np.divmod(np.flatnonzero(window), window.shape[1])
-        down, right = (rows + (top - row)).astype(np.float64), (columns + (left - column)).astype(np.float64)
-        near = np.hypot(down, right) <= reach
-        points = np.stack([down[near], right[near]], axis=1)
-        if len(points) >= 3:
-            off = points - points.sum(axis=0) / len(points)
-            spreads[number] = np.dot(off.T, off) * (1 / (len(points) - 1))
-    values, vectors = np.linalg.eigh(spreads)
-    minor, major = np.sqrt(np.maximum(values, 1 / 12)).T  # one pixel's own width
-    directed = (major - minor) / (major + minor) >= _MIN_ELONGATION
-    return [vector if is_so else None for vector, is_so in zip(vectors[:, :, 1], directed.tolist(), strict=True)]
+def _pieces(basins: Basins, maps: StainMaps, owner: NDArray[np.int32]) -> tuple[Labels, NDArray[np.int32]]:
+    """Separately stained pieces in raster order, and (pieces + 1,) the object of each."""
+    wall = basins.above(maps.dab, WALL_SHARE)
+    wall = np.where(owner[wall] > 0, wall, 0).astype(np.int32)
+    met = meetings(wall, maps.dab)
+    parent = list(range(basins.size + 1))
+    for a, b in zip(met.first.tolist(), met.second.tolist(), strict=True):
+        if owner[a] == owner[b]:
+            parent[find_root(parent, b)] = find_root(parent, a)
+    root = np.array([find_root(parent, i) for i in range(basins.size + 1)], np.int32)
+    joined = root[wall]
+    at = np.flatnonzero(joined)
+    values, first, inverse = np.unique(joined.ravel()[at], return_index=True, return_inverse=True)
+    number = (np.argsort(np.argsort(first)) + 1).astype(np.int32)
+    pieces = np.zeros_like(wall)
+    pieces.ravel()[at] = number[inverse]
+    object_of = np.zeros(len(values) + 1, np.int32)
+    object_of[number] = owner[values]
+    return pieces, object_of
+
+
+def _round_lumens(
+    object_of: NDArray[np.int32], walls: list[NDArray[np.int32]], scrap: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """(pieces + 1,) objects in the order of their first pieces; vessels round one lumen are one."""
+    parent = list(range(len(scrap)))
+    for wall in walls:
+        round_it = [int(object_of[piece]) for piece in wall]
+        round_it = [one for one in round_it if not scrap[one]] or round_it[:1]
+        for other in round_it[1:]:
+            parent[find_root(parent, other)] = find_root(parent, round_it[0])
+    root = np.array([find_root(parent, i) for i in range(len(scrap))])[object_of]
+    _, first, inverse = np.unique(root[1:], return_index=True, return_inverse=True)
+    group = np.zeros(len(root), np.int32)
+    group[1:] = (np.argsort(np.argsort(first)) + 1)[inverse]
+    return group
+
+
+def _bridges(pieces: Labels, group: NDArray[np.int32]) -> Gaps:
+    """The narrowest gaps by which the pieces of each object hang together."""
+    gaps = find_gaps(pieces, _BRIDGE_UM)
+    within = gaps.take(group[gaps.first] == group[gaps.second])
+    order = np.lexsort((within.second, within.first, within.width_um))
+    parent, kept = list(range(len(group))), np.zeros(len(order), bool)
+    for i in order.tolist():
+        a, b = find_root(parent, int(within.first[i])), find_root(parent, int(within.second[i]))
+        kept[i] = a != b
+        parent[b] = a
+    return within.take(kept)
+
+
+def _reach(
+    tree: Tree, choice: Choice, owner: NDArray[np.int32], of_object: NDArray[np.int32], size: int
+) -> NDArray[np.int64]:
+    far = np.iinfo(np.int32).max
+    reach = np.tile(np.array([far, far, -far, -far], np.int64), (size, 1))
+    boxes: dict[int, NDArray[np.int64]] = {}
+    for basin in np.flatnonzero(owner).tolist():
+        root, number = int(choice.root[basin]), int(of_object[owner[basin]])
+        if not number:
+            continue
+        if root not in boxes:
+            boxes[root] = _around([root, *tree.beside[root]], tree)
+        reach[number, :2] = np.minimum(reach[number, :2], boxes[root][:2])
+        reach[number, 2:] = np.maximum(reach[number, 2:], boxes[root][2:])
+    return reach
+
+
+def _around(groups: list[int], tree: Tree) -> NDArray[np.int64]:
+    corners: Floats = np.concatenate([tree.shapes[group].hull for group in groups]).astype(np.float64)
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    return np.array([top, left, bottom, right]).astype(np.int64)

@@ -17,7 +17,7 @@ from mvd.vessels.joining import Joined
 from mvd.vessels.lengths import lengths_px, perimeters_um
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
 from mvd.vessels.outline import shoelace, trace_all, well_composed
-from mvd.vessels.pieces import Labels
+from mvd.vessels.basins import Labels
 from mvd.vessels.shape import Hull, Rim, centroid, convex_hull, depth, fit_rim, width_um, without_holes
 from mvd.vessels.sheet import Box, Sheet, box_shape, by_owner, in_sheets, lay_out
 from mvd.vessels.summary import mean, median, quantile, share

@@ -23,9 +23,9 @@ from mvd.vessels.joining import DOUBT
 from mvd.vessels.maps import StainLevels
 from mvd.vessels.measure import Measured
 from mvd.vessels.model import Reason, Vessel
+from mvd.vessels.steps import STEP_UNIT, Steps, summed
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 FEATURES: dict[str, str] = {
     "aspect": "shorter over longer side of the smallest rectangle round it",
@@ -63,18 +63,6 @@ _LEAST_UM = 0.5
 """Least perimeter: a pixel's side."""
 _LEAST_RED_SHARE = 0.1
 """Of DAB, red is a third; a slide's share below this is an artefact of its stain vectors."""
-LOGIT_UNIT = 1e-6
-"""Steps are whole millionths of a logit: their sum is exact, and so the same on every machine."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Steps:
-    """What one feature adds: a step function, flat below its first cut and above its last."""
-
-    cuts: Floats
-    """(n,) rising; a value on a cut belongs to the step below it."""
-    logits: Integers
-    """(n + 1,) in `LOGIT_UNIT`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +74,7 @@ class ScoreModel:
     sha256: str
     """Of the file that its numbers were read from."""
     base: int
-    """Logit before any feature, in `LOGIT_UNIT`."""
+    """Logit before any feature, in `STEP_UNIT`."""
     steps: tuple[Steps, ...]
     """In the order of `FEATURES`."""
     threshold: float
@@ -134,11 +122,8 @@ def probabilities(model: ScoreModel, rows: Sequence[Sequence[float]]) -> tuple[f
 
 def logits(model: ScoreModel, table: Floats) -> Floats:
     """Logit of the probability for each row of (candidates, features)."""
-    table = table.reshape(-1, len(model.steps))
-    total = np.full(len(table), model.base, np.int64)
-    for step, values in zip(model.steps, table.T, strict=True):
-        total += step.logits[np.searchsorted(step.cuts, values, side="left")]
-    return np.asarray(total * LOGIT_UNIT, np.float64)
+    total = summed(model.base, model.steps, table.reshape(-1, len(model.steps)))
+    return np.asarray(total * STEP_UNIT, np.float64)
 
 
 def with_score(vessel: Vessel, probability: float, threshold: float) -> Vessel:

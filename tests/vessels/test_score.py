@@ -19,7 +19,8 @@ from mvd.phantom import PhantomSpec
 from mvd.vessels import WORK_UM_PER_PX, Candidate, Reason, Vessel, find_candidates, find_vessels
 from mvd.vessels.joining import DOUBT, join_pieces
 from mvd.vessels.measure import measure_objects
-from mvd.vessels.score import FEATURES, LOGIT_UNIT, ScoreModel, Steps, features, logits, probabilities, with_score
+from mvd.vessels.score import FEATURES, ScoreModel, features, logits, probabilities, with_score
+from mvd.vessels.steps import STEP_UNIT, Steps
 
 SPEC = PhantomSpec(
     seed=31, width_um=300, height_um=300, difficulty="typical", vessel_density_per_mm2=150, confounders=2.0,
@@ -28,13 +29,13 @@ SPEC = PhantomSpec(
 
 
 def steps(cuts: tuple[float, ...] = (), *heights: float) -> Steps:
-    return Steps(np.array(cuts, np.float64), np.array([round(h / LOGIT_UNIT) for h in heights or (0.0,)], np.int64))
+    return Steps(np.array(cuts, np.float64), np.array([round(h / STEP_UNIT) for h in heights or (0.0,)], np.int64))
 
 
 def model(*, base: float = 0.0, threshold: float = 0.3, **features_: Steps) -> ScoreModel:
     """A score of the features named, and of no other."""
     chosen = tuple(features_.get(name, steps()) for name in FEATURES)
-    return ScoreModel("test", "1", "", round(base / LOGIT_UNIT), chosen, threshold)
+    return ScoreModel("test", "1", "", round(base / STEP_UNIT), chosen, threshold)
 
 
 @cache

@@ -1,0 +1,153 @@
+"""Stain parted into basins: each the surroundings of one peak of the DAB density, cut along the valleys between peaks.
+
+What lies in one basin is one piece of stain at every level. Which basins are one vessel is decided later
+(`mvd.vessels.tree`), where more of them is known than how dense the valley between two is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mvd.geometry import FloatImage
+from mvd.vessels.maps import WORK_UM_PER_PX
+
+Labels = NDArray[np.int32]
+"""(rows, columns), 0 for background and 1..n in raster order of each object's first pixel."""
+Numbers = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+_SAME_PEAK = 0.55
+"""Two peaks with a valley of more than this share of the lower one are one: of 83 valleys between vessels that two
+readers parted in a dense sarcoma nine in ten were deeper, of 1,602 within one vessel one in ten."""
+_MIN_BASIN_UM2 = 3.0
+"""A speck of stain (a disc of 2 µm) is grain of the wall beside it."""
+BODY_SHARE = 0.5
+"""The body of a basin reaches out to half of its own peak: a blurred edge lies at half of its height."""
+WALL_SHARE = 0.33
+"""Stain paler than a third of its own basin's peak is the blur of a wall, or haze beside it."""
+_PX_UM2 = WORK_UM_PER_PX**2
+_BESIDE = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Steps to the neighbours of a pixel, one of each two opposite ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Valleys:
+    """Where two basins meet; arrays of one entry a pair, sorted by it."""
+
+    first: Numbers
+    second: Numbers
+    density: Floats
+    """Of the highest pass between the two."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basins:
+    """The basins of a region."""
+
+    labels: Labels
+    peak: Floats
+    """(n + 1,) greatest density of each; 0 for the background."""
+    valleys: Valleys
+
+    @property
+    def size(self) -> int:
+        return len(self.peak) - 1
+
+    def above(self, density: FloatImage, share: float) -> Labels:
+        """The labels of the pixels that are at least as dense as a share of their own basin's peak."""
+        at = np.flatnonzero(self.labels)
+        owner = self.labels.ravel()[at]
+        kept = at[density.ravel()[at] >= share * self.peak[owner]]
+        out = np.zeros_like(self.labels)
+        out.ravel()[kept] = self.labels.ravel()[kept]
+        return out
+
+
+def find_basins(density: FloatImage, low: float) -> Basins:
+    """Part what is denser than `low`.
+
+    Parameters
+    ----------
+    density
+        (rows, columns) DAB over that of unstained tissue, OD.
+    """
+    stained = density > low
+    if not stained.any():
+        nothing = np.zeros(0, np.int32)
+        return Basins(np.zeros(density.shape, np.int32), np.zeros(1), Valleys(nothing, nothing, np.zeros(0)))
+    labels = _flooded(density, stained)
+    peak = _peaks(labels, density)
+    owner = _merged(labels, peak, meetings(labels, density))
+    labels = owner[labels]
+    return Basins(labels, _peaks(labels, density), meetings(labels, density))
+
+
+def _flooded(density: FloatImage, stained: NDArray[np.bool_]) -> Labels:
+    """A watershed from every local maximum."""
+    from skimage.segmentation import watershed  # noqa: PLC0415  (loads slowly)
+
+    highest = np.asarray(cv2.dilate(density, np.ones((3, 3), np.uint8)))
+    tops = ((density == highest) & stained).astype(np.uint8)
+    _, seeds = cv2.connectedComponentsWithAlgorithm(tops, 8, cv2.CV_32S, cv2.CCL_WU)
+    return np.asarray(watershed(-density, seeds, mask=stained, connectivity=2), np.int32)  # type: ignore[no-untyped-call]
+
+
+def _peaks(labels: Labels, density: FloatImage) -> Floats:
+    at = np.flatnonzero(labels)
+    owner = labels.ravel()[at]
+    peak = np.zeros(int(owner.max(initial=0)) + 1)
+    np.maximum.at(peak, owner, density.ravel()[at])
+    return peak
+
+
+def meetings(labels: Labels, density: FloatImage) -> Valleys:
+    """The highest pass between each two labelled areas that touch."""
+    (height, width), flat = labels.shape, labels.ravel()
+    at = np.flatnonzero(flat)
+    rows, columns = np.divmod(at, width)
+    parts = []
+    for down, right in _BESIDE:
+        inside = (rows + down < height) & (columns + right < width) & (columns + right >= 0)
+        here = at[inside]
+        there = here + down * width + right
+        other = flat[there]
+        met = (other != 0) & (other != flat[here])
+        here, there = here[met], there[met]
+        passes = np.minimum(density.ravel()[here], density.ravel()[there])
+        parts.append((np.minimum(flat[here], flat[there]), np.maximum(flat[here], flat[there]), passes))
+    first, second, passes = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    order = np.lexsort((-passes, second, first))
+    first, second, passes = first[order], second[order], passes[order]
+    fresh = np.ones(len(first), bool)
+    fresh[1:] = (np.diff(first) != 0) | (np.diff(second) != 0)
+    return Valleys(first[fresh], second[fresh], passes[fresh].astype(np.float64))
+
+
+def _merged(labels: Labels, peak: Floats, valleys: Valleys) -> Numbers:
+    """The new number of each basin when those of one peak, and specks, are put to the neighbour over the highest pass."""
+    parent = list(range(len(peak)))
+    top, area = peak.tolist(), (np.bincount(labels.ravel(), minlength=len(peak)) * _PX_UM2).tolist()
+    for k in np.argsort(-valleys.density, kind="stable").tolist():
+        a, b = find_root(parent, int(valleys.first[k])), find_root(parent, int(valleys.second[k]))
+        if a == b:
+            continue
+        if (top[a], -a) < (top[b], -b):
+            a, b = b, a
+        if valleys.density[k] >= _SAME_PEAK * top[b] or area[b] < _MIN_BASIN_UM2:
+            parent[b] = a
+            area[a] += area[b]
+    root = np.array([find_root(parent, i) for i in range(len(parent))])
+    _, first, inverse = np.unique(root, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first)).astype(np.int32)[inverse]
+
+
+def find_root(parent: list[int], i: int) -> int:
+    """The representative of the set that `i` is in; halves the path to it."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
