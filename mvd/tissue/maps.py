@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask, Pixels, Raster, Rect
-from mvd.stains import TISSUE_OD, Stains, separate
+from mvd.stains import Stains, separate
 from mvd.tissue.bone import find_bone
 from mvd.tissue.focus import find_focus
 from mvd.tissue.folds import find_folds
@@ -154,9 +154,9 @@ def _by_density(
     def total() -> Iterator[FloatImage]:  # twice: all at once they take more memory than time
         return (total_density(pixels[island.box], stains.white) for island in islands)
 
-    level = clear_level(total(), inside)
+    level = clear_level(total(), inside, stains.tissue_od)
     by_island = [
-        (mask & (density > TISSUE_OD), mask & (density > level), mask & (density < TISSUE_OD))
+        (mask & (density > stains.tissue_od), mask & (density > level), mask & (density < stains.tissue_od))
         for mask, density in zip(inside, total(), strict=True)
     ]
     stained, solid, glassy = map(list, zip(*by_island, strict=True))
