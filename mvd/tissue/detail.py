@@ -93,7 +93,8 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
     spare = np.empty_like(density)  # steps write over what is no longer needed: fresh memory costs a fifth of the time
     brown = _brown(dab, spare, brown_od)
     known = _known(density, brown, spare, clear_od)
-    unstained = _without_brown(density, brown, spare)
+    around = _gaussian((~brown).astype(np.float32), _FILL_UM)
+    unstained = _without_brown(density, brown, around, spare)
     first, second, third = (_gaussian(unstained, sigma) for sigma in _OCTAVES_UM)
     texture, fine, middle = (
         _coarser(_amplitude(known, one, other, into=spare))
@@ -111,7 +112,7 @@ def measure_detail(region: Raster, stains: Stains, *, brown_od: float, clear_od:
         middle=middle,
         ground=ground,
         nuclear=_coarser(nuclear),
-        counterstain=_coarser(np.subtract(density, dab, out=density)),
+        counterstain=_coarser(_without_brown(np.subtract(density, dab, out=density), brown, around, spare)),
     )
 
 
@@ -128,15 +129,14 @@ def _known(density: FloatImage, brown: Mask, spare: FloatImage, clear_od: float)
     return np.asarray(~(brown | clear), np.float32)
 
 
-def _without_brown(density: FloatImage, brown: Mask, spare: FloatImage) -> FloatImage:
-    """The density, as if what lies round the brown went on under it.
+def _without_brown(density: FloatImage, brown: Mask, around: FloatImage, spare: FloatImage) -> FloatImage:
+    """The density, as if what lies round the brown went on under it; `around` is how much of that there is.
 
     A dense wall is a hundred times what nuclei differ from what lies between them. Blurred, it would be seen for 8 µm.
     """
-    around = _gaussian((~brown).astype(np.float32), _FILL_UM)
     filled = density.copy()
     filled[brown] = 0
-    fill = np.divide(_gaussian(filled, _FILL_UM, into=spare), np.maximum(around, 1e-3, out=around), out=spare)
+    fill = np.divide(_gaussian(filled, _FILL_UM, into=spare), np.maximum(around, 1e-3), out=spare)
     np.copyto(filled, fill, where=brown)
     return filled
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import StainError
 from mvd.geometry import FloatImage, Mask, Pixels, Raster
-from mvd.stains import TISSUE_OD, Vector, brightest, mean_density_of, mode_of
+from mvd.stains import TISSUE_OD, Vector, brightest, mean_density_of, mode_of, optical_density
 from mvd.threads import for_each
 from mvd.tissue.bands import Band, bands
 from mvd.tissue.masks import closed, without_small
@@ -34,8 +34,9 @@ _SIDE_PX = 3
 _LEAST_EVEN_OD = 0.012
 """Range in that square that is no texture: five grey levels of 220. Sensor noise leaves 0.003 of it at 4 µm/px."""
 _MOST_EVEN_OD = 0.03
-_EVEN_SHARE = 0.12
-"""Of the tissue's own texture (median): wrinkles and drops in fat are stronger on a slide of strong stain."""
+_EVEN_SHARE = 0.14
+"""Of the tissue's own texture (median), the lesser of that in all channels and in red, where brown absorbs least:
+wrinkles and drops in fat are stronger on a slide of strong counterstain, but not beside sheets of brown."""
 _CORE_PX = 3
 """Even squares must lie beside each other in threes both ways: an even patch of 20 µm, wider than a cell."""
 _LEAST_CORE_PX = 9
@@ -70,10 +71,11 @@ class Glass:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """How many pixels have each density, and each texture (in steps of 1 / `_LEVELS_PER_OD`)."""
+    """How many pixels have each density, each texture, and each texture in red (in steps of 1 / `_LEVELS_PER_OD`)."""
 
     density: NDArray[np.int64]
     texture: NDArray[np.int64]
+    red: NDArray[np.int64]
 
 
 def find_glass(overview: Raster) -> Glass:
@@ -93,14 +95,14 @@ def find_glass(overview: Raster) -> Glass:
     light = brightest(pixels)
     ink = find_ink(overview, light)
     counts = _counted(pixels, ink)
-    limit = _even_limit(counts.texture)
+    limit = min(_even_limit(counts.texture), _even_limit(counts.red))
     bright = _percentile(counts.density, _BRIGHTEST_PERCENTILE) + _BRIGHT_OD
     even, core = _even(pixels, ink, limit), _even(pixels, ink, limit, bright)
     if np.count_nonzero(core) >= _LEAST_CORE_PX:
         level, step, typical = _edge(pixels, core, even | ink)
         if step >= _STEP_OD or (np.count_nonzero(even) > _MOST_EVEN_SHARE * even.size and _has_texture(even | ink)):
-            tissue_od = min(max((typical - level) / 2, _STEP_OD / 2), TISSUE_OD)
-            return Glass(_white(pixels, core), "glass", tissue_od)
+            pale = _STEP_OD <= typical - level < 2 * TISSUE_OD  # or it is no tissue, but dust on glass
+            return Glass(_white(pixels, core), "glass", (typical - level) / 2 if pale else TISSUE_OD)
     if not _has_texture(even | ink) or _roughness(pixels, ink) > _MOST_ROUGH:
         raise StainError("no tissue: the picture shows nothing but even glass, black or noise")
     return Glass(light, "assumed", -math.inf)
@@ -121,14 +123,16 @@ def _look(pixels: Pixels, band: Band) -> tuple[FloatImage, FloatImage]:
 def _counted(pixels: Pixels, ink: Mask) -> _Counts:
     """Of all but ink; for the density also without what is saturated."""
 
-    def look(band: Band) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def look(band: Band) -> list[NDArray[np.int64]]:
         density, texture = _look(pixels, band)
+        red = cv2.extractChannel(optical_density(pixels[band.wide], _FULL), 0)
         seen = ~ink[band.rows]
         below = cv2.inRange(pixels[band.rows], (_SATURATED,) * 3, (255,) * 3) == 0
-        return _histogram(density[seen & below]), _histogram(texture[seen])
+        textures = texture[seen], _texture(np.asarray(red, np.float32))[band.own][seen]
+        return [_histogram(values) for values in (density[seen & below], *textures)]
 
     found = for_each(look, bands(pixels.shape, 1))
-    return _Counts(*(np.sum([each[which] for each in found], axis=0) for which in (0, 1)))
+    return _Counts(*(np.sum(each, axis=0) for each in zip(*found, strict=True)))
 
 
 def _histogram(values: FloatImage) -> NDArray[np.int64]:
@@ -162,7 +166,7 @@ def _even(pixels: Pixels, ink: Mask, limit: float, bright: float = math.inf) -> 
 
 
 def _edge(pixels: Pixels, core: Mask, other: Mask) -> tuple[float, float, float]:
-    """Density of the even patches, the step to what borders on them, and the density of what lies beyond.
+    """Density of the even patches, the step to what borders on them, and the density of the tissue beyond.
 
     Parameters
     ----------

@@ -30,6 +30,8 @@ _FAT_CLOSING_UM = 45.0
 """Radius of the largest gap that is marrow when tissue surrounds it: a fat cell of 90 µm."""
 _MAX_HOLE_MM2 = 0.05
 """An enclosed gap up to this area is fat or a torn sinusoid; a larger one is a hole in the section."""
+_MIRROR_PX = 64
+"""256 µm: as far as a round gap of that area reaches."""
 _MIN_INK_UM = 12.0
 """Radius of the smallest black patch that is ink; clumps of precipitate stay below it."""
 _MIN_TISSUE_MM2 = 0.01
@@ -110,8 +112,15 @@ def find_ink(overview: Raster, white: Vector) -> Mask:
 
 
 def _whole(stained: Mask, ink: Mask) -> Mask:
-    whole = holes_filled(closed(stained, _FAT_CLOSING_UM), _MAX_HOLE_MM2) & ~ink
+    whole = _gaps_filled(closed(stained, _FAT_CLOSING_UM)) & ~ink
     return without_small(whole, least_tissue_mm2(whole.shape))
+
+
+def _gaps_filled(tissue: Mask) -> Mask:
+    """With the gaps in it, also those that the picture's border cuts: beyond it they go on as their mirror image."""
+    pad = min(_MIRROR_PX, *tissue.shape)
+    wide = cv2.copyMakeBorder(tissue.view(np.uint8), pad, pad, pad, pad, cv2.BORDER_REFLECT)
+    return holes_filled(np.asarray(wide, np.uint8).view(bool), _MAX_HOLE_MM2)[pad:-pad, pad:-pad]
 
 
 def least_tissue_mm2(shape: tuple[int, ...]) -> float:
