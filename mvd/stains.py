@@ -130,8 +130,8 @@ def _mode(histogram: NDArray[np.int64]) -> float:
 def brightest(pixels: Pixels) -> Vector:
     """Red, green and blue that a thousandth of the pixels exceeds, each by itself.
 
-    What is left of white where no glass is in view: the gaps between cells are all but clear. On three real pictures
-    whose glass was covered it was within 0.02 OD of that.
+    What is left of white where no glass is in view: the gaps between cells are all but clear. In 15 real pictures whose
+    glass was left out it was 0 to 8 grey levels above that; in crops of 200 µm of solid tissue up to 0.05 OD below.
     """
     red, green, blue = (max(percentile_of(histogram_of(p), _BRIGHTEST_PERCENTILE), 1.0) for p in _planes(pixels))
     return (red, green, blue)

@@ -87,11 +87,11 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
 def _overview(slide: Slide) -> Raster:
     """The slide; what its last row and column show of the white beyond it is made to go on as the tissue beside it."""
     overview = slide.read(slide.bounds, OVERVIEW_UM_PER_PX)
-    pixels = overview.pixels.copy()
+    pixels = overview.pixels  # new, and nobody else's
     rows, columns = (max(math.floor(end / OVERVIEW_UM_PER_PX), 1) for end in (slide.bounds.y1_um, slide.bounds.x1_um))
     pixels[rows:] = pixels[rows - 1]
     pixels[:, columns:] = pixels[:, columns - 1 : columns]
-    return overview.with_pixels(pixels)
+    return overview
 
 
 def _stains_and_tissue(slide: Slide, overview: Raster, protocol: Protocol) -> tuple[Stains, StainLevels, Raster]:

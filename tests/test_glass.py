@@ -195,14 +195,14 @@ def test_what_lies_beyond_a_slide_is_not_taken_for_glass():
 
 def test_dense_walls_do_not_put_what_lies_beside_them_out_of_focus():
     """A section full of vessels: pale even stroma between long walls of almost black brown."""
-    pixels = tissue(400, strength=0.7)
+    pixels = tissue(400, strength=0.5)
     walls = np.zeros(pixels.shape[:2], np.float32)
     rng = np.random.default_rng(6)
     for x, y in rng.uniform(0, 800, (90, 2)):
         along = rng.normal((0, 40), (12, 10))
         ends = [(round(x + way * along[0]), round(y + way * along[1])) for way in (-1, 1)]
-        cv2.line(walls, ends[0], ends[1], 1.0, 8)
-    amount = 1.6 * cv2.GaussianBlur(walls, (0, 0), 0.8 / UM)[..., None]
+        cv2.line(walls, ends[0], ends[1], 1.0, 12)
+    amount = 4 * cv2.GaussianBlur(walls, (0, 0), 0.8 / UM)[..., None]
     stained = (pixels * 10.0 ** -(amount * np.array([0.27, 0.57, 0.78]))).astype(np.uint8)
     survey = survey_of(stained)
     found = areas_mm2(survey)
