@@ -206,6 +206,7 @@ def _survey(survey: Survey) -> dict[str, Any]:
         "stains": {
             "source": stains.source,
             "white": list(stains.white),
+            "white_source": stains.white_source,
             "haematoxylin": list(stains.haematoxylin),
             "dab": list(stains.dab),
         },

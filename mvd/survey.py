@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -16,16 +16,18 @@ from mvd.errors import StainError
 from mvd.geometry import Mask, Pixels, Raster, Rect
 from mvd.protocol import Protocol
 from mvd.slide import Slide
-from mvd.stains import Stains, Vector, estimate_stains, measure_white
-from mvd.threads import both, for_each
+from mvd.stains import Stains, Vector, estimate_stains
+from mvd.threads import for_each
 from mvd.tissue import (
     DETAIL_MARGIN_UM,
     DETAIL_UM_PER_PX,
     OVERVIEW_UM_PER_PX,
     Box,
+    Glass,
     Island,
     Tissue,
     clear_level,
+    find_glass,
     find_ink,
     find_tissue,
     islands_of,
@@ -73,7 +75,7 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     StainError
         No tissue or no colour; the sentence names the slide.
     """
-    overview = slide.read(slide.bounds, OVERVIEW_UM_PER_PX)
+    overview = _overview(slide)
     try:
         stains, levels, whole = _stains_and_tissue(slide, overview, protocol)
         islands = _islands(slide, overview, tissue=whole, stains=stains, levels=levels)
@@ -83,16 +85,21 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     return Survey(overview, tissue, stains, levels, tuple(_warnings(stains, levels, tissue)))
 
 
+def _overview(slide: Slide) -> Raster:
+    """The slide; what its last row and column show of the white beyond it is made to go on as the tissue beside it."""
+    overview = slide.read(slide.bounds, OVERVIEW_UM_PER_PX)
+    pixels = overview.pixels  # new, and nobody else's
+    rows, columns = (max(math.floor(end / OVERVIEW_UM_PER_PX), 1) for end in (slide.bounds.y1_um, slide.bounds.x1_um))
+    pixels[rows:] = pixels[rows - 1]
+    pixels[:, columns:] = pixels[:, columns - 1 : columns]
+    return overview
+
+
 def _stains_and_tissue(slide: Slide, overview: Raster, protocol: Protocol) -> tuple[Stains, StainLevels, Raster]:
-    rough_white = measure_white(overview.pixels)
-    rough = find_tissue(overview, rough_white)
-    tiles = _sample(slide, overview, tissue=rough, white=rough_white)
-    white = measure_white(overview.pixels, *(tile.pixels for tile in tiles))
-    (stains, levels), whole = both(
-        lambda: _stains(tiles, white, protocol),
-        lambda: rough if white == rough_white else find_tissue(overview, white),
-    )
-    return stains, levels, whole
+    glass = find_glass(overview)
+    tissue = find_tissue(overview, glass.white, tissue_od=glass.tissue_od)
+    tiles = _sample(slide, overview, tissue=tissue, white=glass.white)
+    return *_stains(tiles, glass, protocol), tissue
 
 
 def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) -> list[Raster]:
@@ -108,10 +115,16 @@ def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) ->
     return for_each(lambda n: slide.read(rects[fit[n]], WORK_UM_PER_PX), chosen.tolist())
 
 
-def _stains(tiles: list[Raster], white: Vector, protocol: Protocol) -> tuple[Stains, StainLevels]:
-    stains = estimate_stains(_mosaic(tiles), white, um_per_px=WORK_UM_PER_PX, vectors=protocol.stain.vectors)
-    stains = with_counterstain(stains, tiles)
-    return stains, measure_levels(for_each(partial(stain_maps, stains=stains), tiles))
+def _stains(tiles: list[Raster], glass: Glass, protocol: Protocol) -> tuple[Stains, StainLevels]:
+    found = estimate_stains(
+        _mosaic(tiles),
+        glass.white,
+        um_per_px=WORK_UM_PER_PX,
+        vectors=protocol.stain.vectors,
+        tissue_od=glass.tissue_od,
+    )
+    stains = with_counterstain(replace(found, white_source=glass.source), tiles)
+    return stains, measure_levels(for_each(partial(stain_maps, stains=stains), tiles), tissue_od=glass.tissue_od)
 
 
 def _islands(
@@ -119,7 +132,7 @@ def _islands(
 ) -> tuple[Island, ...]:
     """The islands of tissue, with a closer look at every block of the overview that holds tissue."""
     brown_od = levels.low - levels.background
-    clear_od = clear_level([total_density(overview.pixels, stains.white)], [tissue.pixels])
+    clear_od = clear_level([total_density(overview.pixels, stains.white)], [tissue.pixels], stains.tissue_od)
     # What lies off the slide is white, and would be an edge.
     bounds = Rect(0.0, 0.0, *(max(math.floor(end), 1.0) for end in (slide.bounds.x1_um, slide.bounds.y1_um)))
     islands = islands_of(tissue.pixels)

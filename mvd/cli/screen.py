@@ -102,8 +102,9 @@ def _stains(survey: Survey) -> list[tuple[str, str]]:
         return ", ".join(f"{value:.{decimals}f}" for value in values)
 
     stains, tissue = survey.stains, survey.tissue
+    white = "no glass is in view, the brightest there is" if stains.white_source == "assumed" else "of glass or fat"
     return [
-        ("white", f"{triple(stains.white, 0)} (red, green, blue)"),
+        ("white", f"{triple(stains.white, 0)} (red, green, blue; {white})"),
         ("haematoxylin", f"{triple(stains.haematoxylin, 3)} (optical density; {stains.source})"),
         ("DAB", f"{triple(stains.dab, 3)} (optical density; {stains.source})"),
         ("marrow", f"{tissue.marrow_mm2:.3f} mm², with {tissue.fat_mm2:.3f} mm² of fat"),

@@ -10,16 +10,23 @@ import cv2
 import numpy as np
 
 from mvd.geometry import FloatImage, Mask, Pixels, Raster, Rect
-from mvd.stains import TISSUE_OD, Stains, separate
+from mvd.stains import Stains, separate
 from mvd.tissue.bone import find_bone
 from mvd.tissue.focus import find_focus
 from mvd.tissue.folds import find_folds
 from mvd.tissue.islands import Island
-from mvd.tissue.masks import within, without_small
+from mvd.tissue.masks import opened, within, without_small
 from mvd.tissue.stained import clear_level, total_density
 
+_GAP_UM = 4.0
+"""Radius that fat holds everywhere; single pale pixels are the gaps between cells. In four simulated sections the found
+fat agreed better with the true one by 0.03 to 0.04 (Dice)."""
 _LYMPHOID_UM = 40.0
 """Gaussian sigma over which lymphoid density is judged: an infiltrate measures 100 µm and more."""
+
+
+_PALEST_BONE_OD = 0.05
+"""Above glass: bone of 24 simulated sections had as much and more."""
 
 
 class Kind(IntFlag):
@@ -136,7 +143,7 @@ def map_tissue(overview: Raster, stains: Stains, *, tissue: Raster, islands: Seq
         masks = {
             Kind.MARROW: marrow,
             Kind.BONE: bone[number],
-            Kind.FAT: marrow & glassy[number],
+            Kind.FAT: marrow & opened(glassy[number], _GAP_UM),
             Kind.FOLD: fold[number],
             Kind.OUT_OF_FOCUS: out_of_focus,
             Kind.SOFT: out_of_focus | (focus.soft[number] & marrow),
@@ -154,9 +161,11 @@ def _by_density(
     def total() -> Iterator[FloatImage]:  # twice: all at once they take more memory than time
         return (total_density(pixels[island.box], stains.white) for island in islands)
 
-    level = clear_level(total(), inside)
+    level = clear_level(total(), inside, stains.tissue_od)
+    if stains.white_source == "assumed":  # what is even there may be a lumen that was not told from tissue
+        level = _PALEST_BONE_OD
     by_island = [
-        (mask & (density > TISSUE_OD), mask & (density > level), mask & (density < TISSUE_OD))
+        (mask & (density > stains.tissue_od), mask & (density > level), mask & (density < stains.tissue_od))
         for mask, density in zip(inside, total(), strict=True)
     ]
     stained, solid, glassy = map(list, zip(*by_island, strict=True))

@@ -30,6 +30,8 @@ _FAT_CLOSING_UM = 45.0
 """Radius of the largest gap that is marrow when tissue surrounds it: a fat cell of 90 µm."""
 _MAX_HOLE_MM2 = 0.05
 """An enclosed gap up to this area is fat or a torn sinusoid; a larger one is a hole in the section."""
+_MIRROR_PX = 64
+"""256 µm: as far as a round gap of that area reaches."""
 _MIN_INK_UM = 12.0
 """Radius of the smallest black patch that is ink; clumps of precipitate stay below it."""
 _MIN_TISSUE_MM2 = 0.01
@@ -49,7 +51,7 @@ _BESIDE_PALE_UM = (16.0, 24.0)
 """What lies beside it: the smoothed edges of either side lie between."""
 
 
-def find_tissue(overview: Raster, white: Vector) -> Raster:
+def find_tissue(overview: Raster, white: Vector, *, tissue_od: float = TISSUE_OD) -> Raster:
     """Stained tissue with the fat inside it, bone included.
 
     Parameters
@@ -58,6 +60,9 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
         (rows, columns, 3) RGB at `OVERVIEW_UM_PER_PX`.
     white
         White point of the slide.
+    tissue_od
+        Mean density (OD) above which a pixel holds stained matter; minus infinity where no glass is in view, and all
+        but ink is tissue.
 
     Raises
     ------
@@ -67,11 +72,11 @@ def find_tissue(overview: Raster, white: Vector) -> Raster:
     ink = find_ink(overview, white)
     total = total_density(overview.pixels, white)
     total[ink] = 0
-    stained = smoothed_above(total, _TISSUE_SMOOTH_UM, TISSUE_OD)
+    stained = smoothed_above(total, _TISSUE_SMOOTH_UM, tissue_od)
     tissue = _whole(stained, ink)
     if not tissue.any():
         raise StainError("no tissue: nothing on the slide is stained over as much as 0.01 mm²")
-    not_clear = smoothed_above(total, _TISSUE_SMOOTH_UM, clear_level([total], [tissue]))
+    not_clear = smoothed_above(total, _TISSUE_SMOOTH_UM, clear_level([total], [tissue], tissue_od))
     del total
     pale = _pale_bone(not_clear, tissue)
     return overview.with_pixels(_whole(stained | pale, ink) if pale.any() else tissue)
@@ -88,15 +93,17 @@ def total_density(pixels: Pixels, white: Vector) -> FloatImage:
     return total
 
 
-def clear_level(total: Iterable[FloatImage], tissue: Sequence[Mask]) -> float:
+def clear_level(total: Iterable[FloatImage], tissue: Sequence[Mask], tissue_od: float = TISSUE_OD) -> float:
     """Mean density (OD) up to which a pixel is a gap or glass; bone can be paler than other tissue ever is.
 
     Parameters
     ----------
     total, tissue
         Of each part of a slide.
+    tissue_od
+        As for `find_tissue`: it is no more than that.
     """
-    return min(max(percentile_in(total, tissue, _GAP_PERCENTILE), 0.0) + _ABOVE_GAP_OD, TISSUE_OD)
+    return min(max(percentile_in(total, tissue, _GAP_PERCENTILE), 0.0) + _ABOVE_GAP_OD, tissue_od)
 
 
 def find_ink(overview: Raster, white: Vector) -> Mask:
@@ -105,7 +112,20 @@ def find_ink(overview: Raster, white: Vector) -> Mask:
 
 
 def _whole(stained: Mask, ink: Mask) -> Mask:
-    return without_small(holes_filled(closed(stained, _FAT_CLOSING_UM), _MAX_HOLE_MM2) & ~ink, _MIN_TISSUE_MM2)
+    whole = _gaps_filled(closed(stained, _FAT_CLOSING_UM)) & ~ink
+    return without_small(whole, least_tissue_mm2(whole.shape))
+
+
+def _gaps_filled(tissue: Mask) -> Mask:
+    """With the gaps in it, also those that the picture's border cuts: beyond it they go on as their mirror image."""
+    pad = min(_MIRROR_PX, *tissue.shape)
+    wide = cv2.copyMakeBorder(tissue.view(np.uint8), pad, pad, pad, pad, cv2.BORDER_REFLECT)
+    return holes_filled(np.asarray(wide, np.uint8).view(bool), _MAX_HOLE_MM2)[pad:-pad, pad:-pad]
+
+
+def least_tissue_mm2(shape: tuple[int, ...]) -> float:
+    """Area below which a piece of tissue is debris: half of a picture that is itself hardly larger."""
+    return min(_MIN_TISSUE_MM2, 0.5 * shape[0] * shape[1] * OVERVIEW_UM_PER_PX**2 / 1e6)
 
 
 def _pale_bone(not_clear: Mask, tissue: Mask) -> Mask:

@@ -88,15 +88,20 @@ def stain_maps(region: Raster, stains: Stains) -> StainMaps:
     )
 
 
-def measure_levels(samples: list[StainMaps]) -> StainLevels:
+def measure_levels(samples: list[StainMaps], *, tissue_od: float = TISSUE_OD) -> StainLevels:
     """Levels of one slide from samples of its tissue.
+
+    Parameters
+    ----------
+    tissue_od
+        Mean density (OD) above which a pixel of the samples is tissue.
 
     Raises
     ------
     StainError
         The samples hold no tissue.
     """
-    tissue = [(sample.total > TISSUE_OD) & (sample.total < BLACK_OD) for sample in samples]
+    tissue = [(sample.total > tissue_od) & (sample.total < BLACK_OD) for sample in samples]
     dab = np.concatenate([s.dab[t] for s, t in zip(samples, tissue, strict=True)])
     if not len(dab):
         raise StainError("no stained tissue: nearly every pixel is as bright as the glass around it")
