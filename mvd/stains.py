@@ -53,7 +53,6 @@ _PRIOR_PX = 2000
 """Weight, in pixels, of the standard DAB vector against the estimated one (500 µm² at 0.5 µm/px: ten vessels)."""
 _MAX_TILT_DEG = 25.0
 """An estimated vector farther than this from the standard one is another stain; the standard one is used."""
-_BRIGHTEST_PERCENTILE = 99.9
 _SMOOTH_UM = 0.5
 """Gaussian sigma against sensor and JPEG noise; half the thinnest wall."""
 _SURROUNDINGS_UM = 4.0
@@ -130,16 +129,6 @@ def mode_of(pixels: Pixels, mask: Mask) -> Vector:
 def _mode(histogram: NDArray[np.int64]) -> float:
     smooth = np.convolve(histogram.astype(np.float64), np.ones(5) / 5, mode="same")
     return max(float(np.argmax(smooth)), 1.0)
-
-
-def brightest(pixels: Pixels) -> Vector:
-    """Red, green and blue that a thousandth of the pixels exceeds, each by itself.
-
-    What is left of white where no glass is in view: the gaps between cells are all but clear. In 15 real pictures whose
-    glass was left out it was 0 to 8 grey levels above that; in crops of 200 µm of solid tissue up to 0.05 OD below.
-    """
-    red, green, blue = (max(percentile_of(histogram_of(p), _BRIGHTEST_PERCENTILE), 1.0) for p in _planes(pixels))
-    return (red, green, blue)
 
 
 def _planes(pixels: Pixels) -> tuple[Pixels, ...]:

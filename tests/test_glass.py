@@ -13,10 +13,10 @@ from mvd.errors import StainError
 from mvd.geometry import FloatImage, Pixels, Raster
 from mvd.phantom import PhantomSpec
 from mvd.phantom.optics import draw_look
-from mvd.stains import brightest
 from mvd.survey import Survey
 from mvd.tissue import OVERVIEW_UM_PER_PX, find_glass
 from mvd.tissue import bands as in_bands
+from mvd.tissue.glass import brightest
 
 UM = 0.5
 GREY = (206, 202, 206)
