@@ -210,6 +210,7 @@ def _survey(survey: Survey) -> dict[str, Any]:
             "dab": list(stains.dab),
         },
         "levels_od": asdict(survey.levels),
+        "nucleus_um": survey.nucleus_um,
         "tissue": {
             "marrow_mm2": tissue.marrow_mm2,
             "fat_mm2": tissue.fat_mm2,
