@@ -66,11 +66,13 @@ def test_above_a_micrometre_a_pixel_the_focus_is_not_to_blame():
 
 
 def unblued(pixels: Pixels) -> Pixels:
-    """The picture without its haematoxylin; what is left is tinted evenly, as cytoplasm is."""
+    """The picture without its haematoxylin; what is left is tinted faintly and unevenly, as cytoplasm is."""
     white = measure_white(pixels)
     stains = estimate_stains(pixels, white, um_per_px=0.5)
     density = separate(pixels, stains)
     density[..., 0] = cv2.GaussianBlur(np.clip(density[..., 0], 0.0, 0.15), (0, 0), 20.0)
+    grain = cv2.GaussianBlur(np.random.default_rng(3).normal(0.0, 1.0, density.shape[:2]), (0, 0), 4.0)
+    density[..., 0] += 0.008 * grain / grain.std()
     light = np.asarray(white) * 10 ** -(density @ np.linalg.inv(stains.unmixing).T)
     return np.clip(np.rint(light), 0, 255).astype(np.uint8)
 
