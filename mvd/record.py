@@ -209,8 +209,10 @@ def _survey(survey: Survey) -> dict[str, Any]:
             "white_source": stains.white_source,
             "haematoxylin": list(stains.haematoxylin),
             "dab": list(stains.dab),
+            "counterstain": None if stains.counterstain is None else list(stains.counterstain),
         },
         "levels_od": asdict(survey.levels),
+        "nucleus_um": survey.nucleus_um,
         "tissue": {
             "marrow_mm2": tissue.marrow_mm2,
             "fat_mm2": tissue.fat_mm2,

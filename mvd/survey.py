@@ -14,6 +14,7 @@ import numpy as np
 from mvd.counterstain import with_counterstain
 from mvd.errors import StainError
 from mvd.geometry import Mask, Pixels, Raster, Rect
+from mvd.nuclei import POSSIBLE_UM, nucleus_um
 from mvd.protocol import Protocol
 from mvd.slide import Slide
 from mvd.stains import Stains, Vector, estimate_stains
@@ -50,6 +51,8 @@ _MAX_BACKGROUND_OD, _MAX_NOISE_OD = 0.2, 0.07
 """Simulated sections with heavy haze stay below 0.12 and 0.04; cytokeratin and H&E sections exceed one or the other."""
 _MIN_SHARPNESS = 0.6
 """Sharp images have 0.65 and more; below this, more than half of the vessels are no longer found."""
+_MAX_UM_PER_PX = 1.0
+"""A 10x objective's. Where a slide is blurred beyond it, a wrong pixel size is likelier than lost focus."""
 _MIN_PEAK_OD = 0.15
 """Stained endothelium reaches 0.3 to 1.5; what never exceeds this is background."""
 
@@ -63,6 +66,8 @@ class Survey:
     tissue: Tissue
     stains: Stains
     levels: StainLevels
+    nucleus_um: float | None
+    """Typical diameter of the nuclei; None where none are stained."""
     warnings: tuple[str, ...]
     """Sentences: what makes a count on this slide doubtful."""
 
@@ -77,12 +82,13 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     """
     overview = _overview(slide)
     try:
-        stains, levels, whole = _stains_and_tissue(slide, overview, protocol)
+        (stains, levels, nucleus), whole = _stains_and_tissue(slide, overview, protocol)
         islands = _islands(slide, overview, tissue=whole, stains=stains, levels=levels)
         tissue = map_tissue(overview, stains, tissue=whole, islands=islands)
     except StainError as error:
         raise StainError(f"{slide.path.name}: {error}") from error
-    return Survey(overview, tissue, stains, levels, tuple(_warnings(stains, levels, tissue)))
+    doubts = *_stain_doubts(stains, levels), *_size_doubts(slide.calibration.um_per_px, nucleus, tissue.sharpness)
+    return Survey(overview, tissue, stains, levels, nucleus, doubts)
 
 
 def _overview(slide: Slide) -> Raster:
@@ -95,11 +101,14 @@ def _overview(slide: Slide) -> Raster:
     return overview
 
 
-def _stains_and_tissue(slide: Slide, overview: Raster, protocol: Protocol) -> tuple[Stains, StainLevels, Raster]:
+_Sampled = tuple[Stains, StainLevels, float | None]
+
+
+def _stains_and_tissue(slide: Slide, overview: Raster, protocol: Protocol) -> tuple[_Sampled, Raster]:
     glass = find_glass(overview)
     tissue = find_tissue(overview, glass.white, tissue_od=glass.tissue_od)
     tiles = _sample(slide, overview, tissue=tissue, white=glass.white)
-    return *_stains(tiles, glass, protocol), tissue
+    return _stains(tiles, glass, protocol), tissue
 
 
 def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) -> list[Raster]:
@@ -115,7 +124,7 @@ def _sample(slide: Slide, overview: Raster, *, tissue: Raster, white: Vector) ->
     return for_each(lambda n: slide.read(rects[fit[n]], WORK_UM_PER_PX), chosen.tolist())
 
 
-def _stains(tiles: list[Raster], glass: Glass, protocol: Protocol) -> tuple[Stains, StainLevels]:
+def _stains(tiles: list[Raster], glass: Glass, protocol: Protocol) -> _Sampled:
     found = estimate_stains(
         _mosaic(tiles),
         glass.white,
@@ -124,7 +133,9 @@ def _stains(tiles: list[Raster], glass: Glass, protocol: Protocol) -> tuple[Stai
         tissue_od=glass.tissue_od,
     )
     stains = with_counterstain(replace(found, white_source=glass.source), tiles)
-    return stains, measure_levels(for_each(partial(stain_maps, stains=stains), tiles), tissue_od=glass.tissue_od)
+    maps = for_each(partial(stain_maps, stains=stains), tiles)
+    levels = measure_levels(maps, tissue_od=glass.tissue_od)
+    return stains, levels, nucleus_um(maps, levels)
 
 
 def _islands(
@@ -179,7 +190,7 @@ def _mosaic(tiles: list[Raster]) -> Pixels:
     return np.concatenate(padded)
 
 
-def _warnings(stains: Stains, levels: StainLevels, tissue: Tissue) -> Iterator[str]:
+def _stain_doubts(stains: Stains, levels: StainLevels) -> Iterator[str]:
     doubt = "this does not look like a vessel stain, and the count means little"
     if levels.stained_share > _MAX_STAINED_SHARE:
         yield (
@@ -193,5 +204,21 @@ def _warnings(stains: Stains, levels: StainLevels, tissue: Tissue) -> Iterator[s
         )
     elif levels.peak < _MIN_PEAK_OD or stains.source == "slide, DAB standard":
         yield "hardly anything is stained brown; check that this is the CD34 slide and not a negative control"
-    if tissue.sharpness < _MIN_SHARPNESS:
-        yield "the whole slide is out of focus, so that vessels are missed; scan it again"
+
+
+def _size_doubts(um_per_px: float, nucleus: float | None, sharpness: float) -> Iterator[str]:
+    """What is wrong with the pixel size or, where that can be right, with the focus."""
+    lost = "the whole slide is out of focus, so that vessels are missed; scan it again"
+    blurred = sharpness < _MIN_SHARPNESS
+    least, most = POSSIBLE_UM
+    if nucleus is not None and not least <= nucleus <= most:
+        # Blurred by 2 µm, nuclei merge to what measures twice as large: either may then be the fault.
+        focus = f"; if it is right, {lost}" if blurred and nucleus > most and um_per_px <= _MAX_UM_PER_PX else ""
+        yield (
+            f"nuclei measure {nucleus:.2g} µm across at {um_per_px:.3g} µm/px, where {least:g} to {most:g} µm are "
+            f"possible: check the pixel size{focus}"
+        )
+    elif blurred and um_per_px > _MAX_UM_PER_PX:
+        yield f"the walls of capillaries are blurred at {um_per_px:.3g} µm/px, coarser than 10x: check the pixel size"
+    elif blurred:
+        yield lost

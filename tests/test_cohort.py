@@ -122,6 +122,7 @@ def test_every_number_traces_to_what_it_was_made_from(measured_study: Path) -> N
         "area_mm2": pytest.approx(0.0576, rel=0.1),
         "evaluable_mm2": pytest.approx(0.0576, rel=0.1),
     }
+    assert 4.0 < result["nucleus_um"] < 8.0
     assert result["mvd"]["per_mm2"] == result["tables"]["specimen"]["mvd_per_mm2"]
     assert {"version", "levels_od", "tissue", "hotspot_per_mm2", "warnings"} <= set(result)
 

@@ -1,7 +1,7 @@
 """Stain map and counting rule in, vessels out."""
 
 from mvd.vessels.find import Candidate, find_candidates, find_vessels
-from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, measure_levels, stain_maps
+from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, measure_levels, stain_maps
 from mvd.vessels.model import Reason, Vessel
 from mvd.vessels.score import ScoreModel
 
@@ -11,6 +11,7 @@ __all__ = [
     "Reason",
     "ScoreModel",
     "StainLevels",
+    "StainMaps",
     "Vessel",
     "find_candidates",
     "find_vessels",
