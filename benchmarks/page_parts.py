@@ -17,7 +17,9 @@ def write_part(page: Path, part: str, text: str) -> None:
     """Write one part of the page of accuracy; the others stay as they are. A page that is not there is begun."""
     old = page.read_text(encoding="utf-8") if page.exists() else ""
     if old and not any(_begin(name) in old for name in ORDER):
-        raise ValueError(f"{page} has none of the parts {', '.join(ORDER)}, and would be lost; name another file")
+        raise ValueError(
+            f"{page} holds neither the part '{REAL_PIXELS}' nor '{SIMULATED}', and would be lost; name another file"
+        )
     parts = {name: text if name == part else part_of(old, name) for name in ORDER}
     blocks = [f"{_begin(name)}\n{body.strip()}\n{_end(name)}" for name, body in parts.items() if body]
     page.write_text("\n\n".join([ACCURACY, *blocks]) + "\n", encoding="utf-8")
