@@ -50,6 +50,7 @@ FAR = Rect(300, 300, 310, 310)
             [(Rect(102, 102, 128, 118), "pigment"), (Rect(100, 100, 108, 108), "haze")],
             "pigment",
         ),  # the whole, not a piece
+        ([(Rect(102, 102, 128, 118), "pigment"), (Rect(100, 100, 108, 108), None)], "pigment"),
         ([(Rect(100, 100, 106, 106), "too small")], "too small"),  # a piece of it, and nothing else is there
         ([(Rect(100, 100, 106, 106), None)], "found only in part"),
         ([(Rect(100, 100, 106, 106), None), (Rect(124, 114, 130, 120), "haze")], "found only in part"),
