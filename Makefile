@@ -3,6 +3,7 @@
 PYTHON ?= python3
 WORKERS ?= auto
 OBSERVER ?= $(shell id -un)
+SHARED ?= ../shared/data
 
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -10,11 +11,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo review test check plain lint format samples model benchmark-accuracy benchmark-speed benchmark-hotspots clean distclean
+.PHONY: help demo review test check plain lint format samples model benchmark-accuracy benchmark-real benchmark-speed benchmark-hotspots clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 22
-	@echo "Variables: PYTHON=$(PYTHON) (the interpreter that .venv is made from), WORKERS=$(WORKERS) (test processes), OBSERVER=$(OBSERVER) (who reviews)"
+	@echo "Variables: PYTHON=$(PYTHON) (the interpreter that .venv is made from), WORKERS=$(WORKERS) (test processes), OBSERVER=$(OBSERVER) (who reviews), SHARED=$(SHARED) (real pictures, where there are any)"
 
 demo: .venv/installed  ## measure the sample specimens into out/demo, and compare before with after treatment
 	$(BIN)/mvd run sample_images --out out/demo
@@ -65,13 +66,16 @@ format: .venv/installed-dev  ## format the code and fix what ruff can fix
 samples: .venv/installed  ## make sample_images again with the phantom
 	$(BIN)/python -m mvd.phantom sample_images
 
-REAL := ../shared/data/cd31_colon
+REAL := $(SHARED)/cd31_colon
 model: .venv/installed-dev  ## make models/vessel_score again: simulate sections, learn, try on new ones (a quarter of an hour)
 	$(BIN)/python -m mvd.training models/vessel_score \
 		$(if $(wildcard $(REAL)/vessels.csv),--reference $(REAL)/Tumor_CD31_HiRes.png $(REAL)/vessels.csv 0.45)
 
 benchmark-accuracy: .venv/installed  ## find vessels on 36 new simulated sections, beside a generic baseline (minutes)
 	$(BIN)/python benchmarks/accuracy.py
+
+benchmark-real: .venv/installed  ## find vessels in real pixels, beside a naive threshold, where SHARED holds the pictures (minutes)
+	$(BIN)/python benchmarks/real_pixels.py --shared $(SHARED)
 
 benchmark-hotspots: .venv/installed  ## how often hot spots are found where there is none, and where there is one (minutes)
 	$(BIN)/python benchmarks/hotspots.py

@@ -1,14 +1,14 @@
-"""How well the program finds vessels: simulated sections of new seeds, and reference boxes where there are any.
+"""How well the program finds vessels on simulated sections of new seeds.
 
-    python benchmarks/accuracy.py [--seed S] [--sections N] [--write docs/accuracy.md] [--shared FOLDER]
+    python benchmarks/accuracy.py [--seed S] [--sections N] [--write docs/accuracy.md]
 
 The generic baseline (standard stain vectors, one threshold, holes filled, a minimum area) runs on the same pictures.
+`--write` writes this benchmark's part of the page; `real_pixels.py` writes the other.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -17,26 +17,24 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from naive_threshold import baseline
+from page_parts import SIMULATED, write_part
 from PIL import Image
-from scipy import ndimage
 
 import mvd
 from mvd.agreement import Detection, detect, icc, limits_of_agreement, match_boxes
 from mvd.geometry import Rect, Ring
 from mvd.phantom import Phantom, PhantomSpec, make_phantom
-from mvd.stains import DAB_STANDARD, H_STANDARD, Stains, measure_white, separate
 from mvd.vessels import Vessel
 
 DIFFICULTIES = ("easy", "typical", "hard")
 PIXEL_SIZES = (0.25, 0.5)
-BASELINE_OD, BASELINE_UM2 = 0.25, 20.0
 
-
-PAGE = """# Accuracy
+PAGE = """## On simulated sections
 
 `make benchmark-accuracy` makes new simulated sections each time, runs the program and a generic baseline on them and
 prints this table; `python benchmarks/accuracy.py --seed {seed} --sections {sections} --write docs/accuracy.md` makes
-this page again.
+this part of the page again.
 
 A found vessel matches a true one when their bounding boxes overlap by a fifth (intersection over union) or when the
 centre of each lies in the other, one to one. Count error is that of the sum over the sections; limits of agreement are
@@ -45,8 +43,7 @@ Bland and Altman's, in vessels a section; intervals are bootstrapped over sectio
 section on every core at once.
 
 **What this shows and what not.** The sections come from the simulator on which the program's limits were chosen, with
-other seeds. No CD34-stained marrow was to be had. The colon image is one real CD31 stain; some limits for joining
-pieces were chosen with it in view. Figures on your own slides can differ: compare a few fields with your own count.
+other seeds. Figures on your own slides can differ: compare a few fields with your own count.
 
 On 24 sections (617 vessels) of another simulator, which shares no code with this one and is not part of the project,
 F1 was 0.97, 0.95 and 0.86 in easy, typical and hard marrow, 0.98, 0.93 and 0.73 in tumour, and the count 6 % too low;
@@ -59,7 +56,7 @@ A segmentation network in the place of the classical pieces was tried and left o
 First seed {seed}.
 
 {table}
-## The ten worst sections
+### The ten worst sections
 
 Cyan: counted by the program. Orange: what was there.
 
@@ -161,18 +158,6 @@ def draw_worst(cases: list[Case], path: Path) -> None:
     Image.fromarray(sheet).resize((1800, 720), Image.Resampling.LANCZOS).save(path, quality=82)
 
 
-def baseline(pixels: np.ndarray, um_per_px: float) -> list[Rect]:
-    """What generic tools do: one DAB threshold, holes filled, a minimum area."""
-    stains = Stains(measure_white(pixels), H_STANDARD, DAB_STANDARD, "h-dab")
-    mask = ndimage.binary_fill_holes(separate(pixels, stains)[..., 1] > BASELINE_OD)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    return [
-        Rect(x * um_per_px, y * um_per_px, (x + w) * um_per_px, (y + h) * um_per_px)
-        for x, y, w, h, area in stats[1:].tolist()
-        if area * um_per_px**2 >= BASELINE_UM2
-    ]
-
-
 def dice(vessels: list[Vessel], truth: list[Ring], spec: PhantomSpec) -> float:
     """Overlap of the counted vessels' filled outlines with those of the truth, at 0.5 µm."""
     shape = (round(spec.height_um * 2), round(spec.width_um * 2))
@@ -207,7 +192,7 @@ def counts(cases: list[Case], who: str = "program") -> np.ndarray:
     return np.array([[case.reference, getattr(case, f"{who}_count")] for case in cases], float)
 
 
-def report(cases: list[Case], shared: Path | None) -> str:
+def report(cases: list[Case]) -> str:
     lines = [
         "| sections | n | vessels | precision | recall | F1 (95 % interval) | count error | ICC(2,1) | "
         "limits of agreement | Dice | s/mm² | baseline F1 | baseline count error |",
@@ -230,8 +215,6 @@ def report(cases: list[Case], shared: Path | None) -> str:
     table = counts(cases)
     lines += ["", f"All sections: ICC(2,1) {icc(table) or 0:.3f}; baseline {icc(counts(cases, 'baseline')) or 0:.3f}."]
     lines += ["", *doubt(cases)]
-    if shared and (shared / "cd31_colon").is_dir():
-        lines += ["", *colon(shared / "cd31_colon")]
     return "\n".join(lines) + "\n"
 
 
@@ -247,48 +230,23 @@ def doubt(cases: list[Case]) -> list[str]:
     ]
 
 
-def colon(folder: Path) -> list[str]:
-    """A real CD31 stain of human colorectal carcinoma against the merged boxes of two careful readers."""
-    um_per_px = 0.45
-    with (folder / "vessels.csv").open() as stream:
-        rows = [
-            (row["kind"], Rect(*(float(row[key]) * um_per_px for key in ("x0", "y0", "x1", "y1"))))
-            for row in csv.DictReader(stream)
-        ]
-    reference = [box for kind, box in rows if kind == "vessel"]
-    doubtful = [box for kind, box in rows if kind != "vessel"]
-    path = folder / "Tumor_CD31_HiRes.png"
-    found = [v.bounds for v in mvd.find(path, um_per_px=um_per_px).vessels if v.accepted]
-    generic = baseline(np.asarray(Image.open(path).convert("RGB")), um_per_px)
-    ours = detect(found, reference, ignored=doubtful)
-    theirs = detect(generic, reference, ignored=doubtful)
-    return [
-        f"Real CD31 stain, human colorectal carcinoma, {len(reference)} reference vessels (two readers, merged;",
-        f"doubtful ones ignored): program F1 {ours.f1 or 0:.3f}, precision {ours.precision or 0:.3f}, recall "
-        f"{ours.recall or 0:.3f}; baseline F1 {theirs.f1 or 0:.3f}.",
-    ]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="first seed; new sections each time")
     parser.add_argument("--sections", type=int, default=6, help="sections for each difficulty and pixel size")
-    parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     jobs = [(g, u, options.seed + 1000 * i + j) for i, g in enumerate(DIFFICULTIES) for u in PIXEL_SIZES
             for j in range(options.sections)]  # fmt: skip
     with ProcessPoolExecutor() as pool:
         cases = list(pool.map(simulated, *zip(*jobs, strict=True)))
-    text = report(cases, options.shared)
+    text = report(cases)
     print(f"first seed {options.seed}\n\n{text}")
     if options.write:
         picture = options.write.with_name("accuracy_worst.jpg")
         draw_worst(cases, picture)
-        options.write.write_text(
-            PAGE.format(seed=options.seed, sections=options.sections, table=text, picture=picture.name),
-            encoding="utf-8",
-        )
+        page = PAGE.format(seed=options.seed, sections=options.sections, table=text, picture=picture.name)
+        write_part(options.write, SIMULATED, page)
 
 
 if __name__ == "__main__":

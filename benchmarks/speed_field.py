@@ -12,7 +12,7 @@ import statistics
 import time
 
 import cv2
-from accuracy import baseline
+from naive_threshold import baseline
 
 from mvd.geometry import Raster, Rect
 from mvd.phantom import PhantomSpec, make_phantom

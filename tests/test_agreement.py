@@ -38,6 +38,29 @@ def test_boxes_match_by_overlap_or_by_their_centres(found: Rect, reference: Rect
     assert match_boxes([found], [reference]) == (((0, 0),) if matched else ())
 
 
+@pytest.mark.parametrize(
+    ("found", "reference", "grown_um", "matched"),
+    [
+        (Rect(0, 0, 10, 4), Rect(7, 0, 17, 4), 0.0, False),
+        (Rect(0, 0, 10, 4), Rect(7, 0, 17, 4), 2.0, True),  # IoU 0.18; centres at 5 and 12, 2 µm outside each other
+        (Rect(0, 0, 10, 4), Rect(7, 0, 17, 4), 1.9, False),
+        (Rect(0, 0, 3, 3), Rect(3.4, 0, 6.4, 3), 2.0, True),  # no common area at all
+        (Rect(0, 0, 40, 40), Rect(0, 0, 9, 9), 2.0, False),  # the small one grown still lacks the other's centre
+    ],
+)
+def test_boxes_may_be_grown_before_their_centres_are_looked_for(
+    found: Rect, reference: Rect, grown_um: float, matched: bool
+) -> None:
+    assert match_boxes([found], [reference], grown_um=grown_um) == (((0, 0),) if matched else ())
+    assert detect([found], [reference], grown_um=grown_um).matched == matched
+    assert detect([found], [], ignored=[reference], grown_um=grown_um).extra == (not matched)
+
+
+def test_of_two_grown_pairs_the_more_alike_is_taken() -> None:
+    touching, overlapping = Rect(-3.4, 0, -0.4, 3), Rect(1, 0, 4, 3)
+    assert match_boxes([touching, overlapping], [Rect(0, 0, 3, 3)], grown_um=2.0) == ((1, 0),)
+
+
 def test_one_large_box_is_one_vessel_only() -> None:
     assert detect([Rect(0, 0, 20, 10)], [Rect(0, 0, 10, 10), Rect(10, 0, 20, 10)]) == Detection(1, 0, 1)
 

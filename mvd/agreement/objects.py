@@ -66,39 +66,53 @@ def match_marked(found: Sequence[Marked], reference: Sequence[Marked]) -> Detect
     return Detection(len(both), 0, 0) + detect(rest, others)
 
 
-def match_boxes(found: Sequence[Rect], reference: Sequence[Rect]) -> tuple[tuple[int, int], ...]:
+def match_boxes(
+    found: Sequence[Rect], reference: Sequence[Rect], *, grown_um: float = 0.0
+) -> tuple[tuple[int, int], ...]:
     """Pairs (found, reference) of the same vessel, one to one, as many as possible and then as alike as possible.
 
     Two boxes may be paired when their intersection over union is at least `MIN_IOU` or when the centre of each lies
     in the other.
+
+    Parameters
+    ----------
+    grown_um
+        By how much a box is grown on every side before it is asked whether it holds the other's centre: boxes that
+        were drawn by hand round capillaries are off by a µm or two.
     """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  (0.2 s that most of the program does not need)
 
     if not found or not reference:
         return ()
-    likeness = np.array([[_likeness(a, b) for b in reference] for a in found])
+    likeness = np.array([[_likeness(a, b, grown_um) for b in reference] for a in found], np.float64)
+    allowed = ~np.isnan(likeness)
     # An allowed pair is worth more than any gain in likeness among the others.
-    rows, columns = linear_sum_assignment(-np.where(likeness > 0, len(found) + likeness, 0.0))
-    return tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True) if likeness[i, j] > 0)
+    rows, columns = linear_sum_assignment(-np.where(allowed, len(found) + likeness, 0.0))
+    return tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True) if allowed[i, j])
 
 
-def detect(found: Sequence[Rect], reference: Sequence[Rect], *, ignored: Sequence[Rect] = ()) -> Detection:
-    """Object-level agreement; what is found at an `ignored` place counts neither for nor against."""
-    pairs = match_boxes(found, reference)
+def detect(
+    found: Sequence[Rect], reference: Sequence[Rect], *, ignored: Sequence[Rect] = (), grown_um: float = 0.0
+) -> Detection:
+    """Object-level agreement; what is found at an `ignored` place counts neither for nor against.
+
+    `grown_um` is that of `match_boxes`.
+    """
+    pairs = match_boxes(found, reference, grown_um=grown_um)
     matched = {i for i, _ in pairs}
     rest = [box for i, box in enumerate(found) if i not in matched]
-    doubtful = len(match_boxes(rest, ignored))
+    doubtful = len(match_boxes(rest, ignored, grown_um=grown_um))
     return Detection(len(pairs), len(rest) - doubtful, len(reference) - len(pairs))
 
 
-def _likeness(a: Rect, b: Rect) -> float:
+def _likeness(a: Rect, b: Rect, grown_um: float) -> float | None:
+    """Intersection over union of two boxes that may be paired, 0 where they meet only when grown; else None."""
     common = a.intersection(b)
-    if common is None:
-        return 0.0
-    iou = common.area_mm2 / (a.area_mm2 + b.area_mm2 - common.area_mm2)
-    return iou if iou >= MIN_IOU or (_holds_centre(a, b) and _holds_centre(b, a)) else 0.0
+    iou = common.area_mm2 / (a.area_mm2 + b.area_mm2 - common.area_mm2) if common else 0.0
+    return iou if iou >= MIN_IOU or (_holds_centre(a, b, grown_um) and _holds_centre(b, a, grown_um)) else None
 
 
-def _holds_centre(outer: Rect, inner: Rect) -> bool:
+def _holds_centre(outer: Rect, inner: Rect, grown_um: float) -> bool:
+    outer = outer.expanded(grown_um)
     x, y = (inner.x0_um + inner.x1_um) / 2, (inner.y0_um + inner.y1_um) / 2
     return outer.x0_um <= x <= outer.x1_um and outer.y0_um <= y <= outer.y1_um
