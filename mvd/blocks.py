@@ -19,7 +19,7 @@ from mvd.stains import Stains
 from mvd.survey import Survey
 from mvd.threads import for_each
 from mvd.tissue import Tissue
-from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, StainLevels, Vessel, find_candidates, find_vessels
+from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, StainLevels, Vessel, find_candidates, find_scored
 from mvd.vessels.joining import widest_gap_um
 
 CORE_UM = 1024.0
@@ -219,33 +219,35 @@ def _held(area: Raster, block: Rect) -> Rect | None:
 def _in_core(search: _Search, core: Rect) -> Iterator[Vessel]:
     bounds = search.slide.bounds
     rect = _aligned(core.expanded(MARGIN_UM), bounds)
-    for vessel in _find(search, rect, core):
-        whole = _complete(search, vessel) if _is_cut(vessel, rect, bounds, search.rule) else vessel
-        if whole is not None:
+    for found in _find(search, rect, core):
+        whole = _complete(search, found.vessel) if _is_cut(found, rect, bounds, search.rule) else found.vessel
+        if whole is not None and whole.bounds.intersection(core) is not None:
             yield whole
 
 
-def _find(search: _Search, rect: Rect, within: Rect) -> list[Vessel]:
+def _find(search: _Search, rect: Rect, within: Rect) -> list[Candidate]:
     """What reaches into a rectangle, as far as it can be seen in a wider one."""
     region, tissue = search.read(rect)
-    found = find_vessels(
+    found = find_scored(
         region, search.stains, search.levels, rule=search.rule, tissue=tissue, score=search.score, within=within
     )
-    return [vessel for vessel in found if vessel.bounds.intersection(within) is not None]
+    return [one for one in found if one.vessel.bounds.intersection(within) is not None]
 
 
 def _complete(search: _Search, vessel: Vessel) -> Vessel | None:
     """The whole of a vessel that the edge of what was read cut off; None where the cut alone made an object of it."""
     part, margin, bounds = vessel, MARGIN_UM, search.slide.bounds
+    around = part.bounds
     for _ in range(_MAX_LOOKS):
-        rect = _aligned(vessel.bounds.expanded(margin), bounds)
+        rect = _aligned(around.expanded(margin), bounds)
         seen = _find(search, rect, part.bounds)
         if not seen:
             return None
-        vessel = max(seen, key=lambda other: _overlap_um2(other, part))
-        if not _is_cut(vessel, rect, bounds, search.rule):
+        whole = max(seen, key=lambda other: _overlap_um2(other.vessel, part))
+        vessel = whole.vessel
+        if not _is_cut(whole, rect, bounds, search.rule):
             break
-        margin *= 2
+        around, margin = whole.reach, margin * 2
     return vessel
 
 
@@ -255,9 +257,9 @@ def _overlap_um2(whole: Vessel, part: Vessel) -> float:
     return float(shapely.Polygon(whole.outline).intersection(shapely.Polygon(part.outline)).area)
 
 
-def _is_cut(vessel: Vessel, rect: Rect, bounds: Rect, rule: CountingRule) -> bool:
-    """Whether a vessel lies so near an edge of what was read that there may be more of it beyond."""
-    box, near = vessel.bounds, _BLUR_UM + widest_gap_um(rule)
+def _is_cut(found: Candidate, rect: Rect, bounds: Rect, rule: CountingRule) -> bool:
+    """Whether what made a vessel of it lies so near an edge of what was read that there may be more of it beyond."""
+    box, near = found.reach, _BLUR_UM + widest_gap_um(rule)
     return (
         (box.x0_um < rect.x0_um + near and rect.x0_um > bounds.x0_um)
         or (box.y0_um < rect.y0_um + near and rect.y0_um > bounds.y0_um)

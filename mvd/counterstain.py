@@ -1,8 +1,8 @@
 """How blue unstained tissue is for how red it is: what is bluer holds brown.
 
-DAB absorbs blue light most, haematoxylin red light. On one slide the blue density of tissue without DAB follows from its
-red density: by the counterstain's colour, by the white point, and by the camera, whose response is seldom the logarithm
-that Beer and Lambert's law asks for. The curve is measured, not assumed, so that an error in any of these cancels.
+DAB absorbs blue light most, haematoxylin red light. On one slide the blue density of tissue without DAB follows from
+its red density: by the counterstain's colour, by the white point, and by the camera, whose response is seldom the
+logarithm that Beer and Lambert's law asks for. The curve is measured, not assumed, so that an error in any of these cancels.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 
 def smooth_levels(pixels: Pixels, um_per_px: float) -> NDArray[np.uint16]:
-    """The picture without noise, in 256 times as fine steps: whole numbers, and so the same wherever a region begins."""
+    """The picture without noise, in steps 256 times as fine: whole numbers, the same wherever a region begins."""
     return np.asarray(cv2.GaussianBlur(pixels.astype(np.uint16) << 8, (0, 0), _SMOOTH_UM / um_per_px), np.uint16)
 
 
@@ -72,10 +72,8 @@ def brown_density(levels: NDArray[np.uint16], stains: Stains) -> FloatImage:
     levels
         (rows, columns, 3) `smooth_levels`.
     """
-    red, _, blue = cv2.split(levels)
-    excess = np.take(density_table(stains.white[2]), blue) - np.take(_expected_table(stains), red)
-    excess /= np.float32(_pure(stains))
-    return np.asarray(excess, np.float32)
+    excess = density_table(stains.white[2])[levels[..., 2]] - _expected_table(stains)[levels[..., 0]]
+    return np.asarray(excess / np.float32(_pure(stains)), np.float32)
 
 
 def _pure(stains: Stains) -> float:
@@ -104,8 +102,8 @@ def _curve(stains: Stains, levels: Sequence[NDArray[np.uint16]], um_per_px: floa
     counts = np.zeros((len(COUNTERSTAIN_RED), _BLUE_BINS), np.int64)
     for part, brown in zip(levels, browns, strict=True):
         free = _unstained_places(brown, mode + _STAND_OUT_SIGMAS * spread, um_per_px)
-        red = np.take(density_table(stains.white[0]), part[..., 0][free])
-        blue = np.take(density_table(stains.white[2]), part[..., 2][free])
+        red = density_table(stains.white[0])[part[..., 0][free]]
+        blue = density_table(stains.white[2])[part[..., 2][free]]
         counts += _joint_histogram(red, blue)
     return _smoothed(counts, stains.haematoxylin[2] / stains.haematoxylin[0])
 
@@ -113,7 +111,7 @@ def _curve(stains: Stains, levels: Sequence[NDArray[np.uint16]], um_per_px: floa
 def _unstained_places(brown: FloatImage, least: float, um_per_px: float) -> Mask:
     halo = 2 * round(_HALO_UM / um_per_px) + 1
     stained = cv2.dilate((brown > least).astype(np.uint8), np.ones((halo, halo), np.uint8))
-    return np.asarray(stained, np.uint8) == 0
+    return np.asarray(np.asarray(stained, np.uint8) == 0, bool)
 
 
 def _joint_histogram(red: FloatImage, blue: FloatImage) -> NDArray[np.int64]:

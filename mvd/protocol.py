@@ -80,10 +80,10 @@ class CountingRule(_Section):
         "one", description="branches that visibly join are 'one' vessel or are counted 'separate'ly"
     )
     min_area_um2: float = Field(
-        20.0,
+        12.5,
         ge=0,
         le=1000,
-        description="smallest area of a vessel, its lumen included; 20 µm² is a disc of 5 µm, the thinnest "
+        description="smallest area of a vessel, its lumen included; 12.5 µm² is a disc of 4 µm, the thinnest "
         "endothelial cell cut across",
     )
     max_lumen_width_um: float = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,8 +13,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mvd.errors import ModelError
+from mvd.vessels.choosing import GroupModel
 from mvd.vessels.score import FEATURES, ScoreModel
 from mvd.vessels.steps import Steps
+from mvd.vessels.tree import GROUP_FEATURES, JOINT_FEATURES
 
 CARD_FILE, WEIGHTS_FILE = "card.json", "weights.json"
 SHIPPED = "vessel_score"
@@ -43,6 +46,7 @@ class Card(_Part):
     """Program and library versions."""
     weights_sha256: str
     threshold: float
+    compact_threshold: float
     features: dict[str, str]
     """What each is, with its unit."""
     data: dict[str, Any]
@@ -66,22 +70,49 @@ class _Step(_Part):
         return self
 
 
+class _Groups(_Part):
+    """A `GroupModel`."""
+
+    joint_base: float
+    joints: dict[str, float]
+    base: int
+    features: dict[str, _Step]
+
+
 class _Weights(_Part):
-    format: Literal[1]
+    format: Literal[2]
     base: int
     threshold: float = Field(gt=0, lt=1)
+    compact_threshold: float = Field(gt=0, lt=1)
     features: dict[str, _Step]
+    groups: _Groups | None = None
 
 
 def weights_text(model: ScoreModel) -> str:
     """The numbers of a model as its weights file holds them; the same model gives the same text."""
-    steps = {
+    head = (
+        f'"format": 2,\n "base": {model.base},\n "threshold": {model.threshold!r},\n '
+        f'"compact_threshold": {model.compact_threshold!r}'
+    )
+    return f'{{{head},\n "features": {_steps_text(FEATURES, model.steps)}{_groups_text(model.groups)}}}\n'
+
+
+def _steps_text(names: Iterable[str], steps: Iterable[Steps]) -> str:
+    found = {
         name: {"cuts": step.cuts.tolist(), "logits": step.logits.tolist()}
-        for name, step in zip(FEATURES, model.steps, strict=True)
+        for name, step in zip(names, steps, strict=True)
     }
-    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(step)}" for name, step in steps.items())
-    head = f'"format": 1,\n "base": {model.base},\n "threshold": {model.threshold!r}'
-    return f'{{{head},\n "features": {{\n{lines}\n }}}}\n'
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(step)}" for name, step in found.items()) + "\n }"
+
+
+def _groups_text(groups: GroupModel | None) -> str:
+    if groups is None:
+        return ""
+    joints = dict(zip(JOINT_FEATURES, groups.joint_slopes, strict=True))
+    return (
+        f',\n "groups": {{"joint_base": {groups.joint_base!r}, "joints": {json.dumps(joints)}, '
+        f'"base": {groups.group_base},\n "features": {_steps_text(GROUP_FEATURES, groups.group_steps)}}}'
+    )
 
 
 def shipped_score() -> ScoreModel:
@@ -129,14 +160,33 @@ def read_score(folder: Path) -> ScoreModel:
         read = _Weights.model_validate_json(weights)
     except ValidationError as error:
         raise ModelError(f"{folder / WEIGHTS_FILE} cannot be read: {_first(error)}; {_REMEDY}") from error
-    if set(read.features) != set(FEATURES):
-        other = min(set(read.features) ^ set(FEATURES))
-        raise ModelError(f"the model in {folder} is of another version of the program ('{other}'); train it again")
-    steps = tuple(
-        Steps(np.asarray(read.features[name].cuts, np.float64), np.asarray(read.features[name].logits, np.int64))
-        for name in FEATURES
+    return ScoreModel(
+        card.name,
+        card.version,
+        sha256,
+        read.base,
+        _steps(read.features, FEATURES, folder),
+        read.threshold,
+        read.compact_threshold,
+        None if read.groups is None else _group_model(read.groups, folder),
     )
-    return ScoreModel(card.name, card.version, sha256, read.base, steps, read.threshold)
+
+
+def _steps(read: Mapping[str, _Step], names: Iterable[str], folder: Path) -> tuple[Steps, ...]:
+    if set(read) != set(names):
+        other = min(set(read) ^ set(names))
+        raise ModelError(f"the model in {folder} is of another version of the program ('{other}'); train it again")
+    return tuple(
+        Steps(np.asarray(read[name].cuts, np.float64), np.asarray(read[name].logits, np.int64)) for name in names
+    )
+
+
+def _group_model(read: _Groups, folder: Path) -> GroupModel:
+    if set(read.joints) != set(JOINT_FEATURES):
+        other = min(set(read.joints) ^ set(JOINT_FEATURES))
+        raise ModelError(f"the model in {folder} is of another version of the program ('{other}'); train it again")
+    slopes = tuple(read.joints[name] for name in JOINT_FEATURES)
+    return GroupModel(read.joint_base, slopes, read.base, _steps(read.features, GROUP_FEATURES, folder))
 
 
 _REMEDY = "install mvd again, or put the model's own files back"

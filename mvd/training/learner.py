@@ -110,7 +110,7 @@ def _steps(examples: Examples, seed: int) -> ScoreModel:
         cut = round(float(split.threshold[0]), 6)
         base += float(values[1])
         jumps[feature][cut] = jumps[feature].get(cut, 0.0) + float(values[2] - values[1])
-    return ScoreModel("", "", "", _units(base), tuple(_summed(at) for at in jumps), 0.5)
+    return ScoreModel("", "", "", _units(base), tuple(_summed(at) for at in jumps), 0.5, 0.5)
 
 
 def booster(seed: int) -> Any:

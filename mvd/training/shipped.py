@@ -144,6 +144,7 @@ def _card(model: ScoreModel, known: Examples, tried: dict[str, Validation], resu
         },
         weights_sha256=model.sha256,
         threshold=model.threshold,
+        compact_threshold=model.compact_threshold,
         features=dict(FEATURES),
         data={
             "source": "sections simulated by mvd.phantom; nothing else",

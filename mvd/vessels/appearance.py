@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mvd.geometry import FloatImage
 from mvd.vessels.cutout import View
 from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
+from mvd.vessels.shape import depth
 from mvd.vessels.summary import mean, standard_deviation
 
 _DETAIL_UM = 1.0
@@ -29,35 +31,47 @@ class Appearance:
     """Spread of the DAB density over the stain."""
     detail_od: float
     """Spread of that part of it that is finer than 1 µm."""
-    h_od: float
-    """Haematoxylin under the stain: nuclei that it covers."""
-    red_sd_od: float
-    """Spread of the red density that the DAB does not explain (at the object's own red share)."""
-    residual_od: float
-    """What neither haematoxylin nor DAB explains: another colour than theirs."""
-    residual_sd_od: float
+    middle: float
+    """DAB in the middle of the shape over that along its edge: little in a ring, 1 and more in what is filled."""
+    middle_red_od: float
+    """Red density in the middle less that along the edge: high where a nucleus is in the middle."""
+    roundness: float
+    """Spread of the distance of the outline from the middle, over its mean: 0 for a disc, 0.3 for an ellipse of 2:1."""
 
 
-def appearance(
-    view: View, at: NDArray[np.intp], maps: StainMaps, *, depth_px: NDArray[np.float32], red_share: float
-) -> Appearance:
+_RIM_PX = 2.5
+"""What lies this close to the outline is edge: a wall of 1-2 µm with its blur."""
+_MIDDLE_SHARE = 0.6
+"""What lies deeper than this share of the deepest place is middle."""
+_LEAST_OD = 0.01
+"""Least divisor."""
+
+
+def appearance(view: View, at: NDArray[np.intp], maps: StainMaps, *, depth_px: NDArray[np.float32]) -> Appearance:
     """Measure an object.
 
     Parameters
     ----------
     at, depth_px
         Positions of its stained pixels in the flat region, in raster order; their distance from what is not stained.
-    red_share
-        The object's own red over DAB density.
     """
-    dab, h, residual, red = (of.ravel()[at] for of in (maps.dab, maps.haematoxylin, maps.residual, maps.red))
+    own = maps.dab.ravel()[at]
     smooth = cv2.GaussianBlur(np.ascontiguousarray(maps.dab[view.box]), (0, 0), _DETAIL_UM / WORK_UM_PER_PX)
+    deep = depth(view.filled)
+    middle, edge = deep >= _MIDDLE_SHARE * deep.max(), (deep > 0) & (deep <= _RIM_PX)
+    dab, red = maps.dab[view.box], maps.red[view.box]
     return Appearance(
         depth_um=mean(depth_px) * WORK_UM_PER_PX,
-        dab_sd_od=standard_deviation(dab),
-        detail_od=standard_deviation(dab - smooth[view.stained]),
-        h_od=mean(h),
-        red_sd_od=standard_deviation(red - np.float32(red_share) * dab),
-        residual_od=mean(residual),
-        residual_sd_od=standard_deviation(residual),
+        dab_sd_od=standard_deviation(own),
+        detail_od=standard_deviation(own - smooth[view.stained]),
+        middle=mean(dab[middle]) / max(mean(dab[edge]), _LEAST_OD),
+        middle_red_od=mean(red[middle]) - mean(red[edge]),
+        roundness=_roundness(deep),
     )
+
+
+def _roundness(deep: FloatImage) -> float:
+    rows, columns = np.nonzero(deep > 0)
+    on_edge = deep[rows, columns] <= 1.01
+    away = np.hypot(rows[on_edge] - rows.mean(), columns[on_edge] - columns.mean()).astype(np.float32)
+    return standard_deviation(away) / max(mean(away), 1e-6)

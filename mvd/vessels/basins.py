@@ -128,7 +128,7 @@ def meetings(labels: Labels, density: FloatImage) -> Valleys:
 
 
 def _merged(labels: Labels, peak: Floats, valleys: Valleys) -> Numbers:
-    """The new number of each basin when those of one peak, and specks, are put to the neighbour over the highest pass."""
+    """The new number of each basin when those of one peak, and specks, go to the neighbour over the highest pass."""
     parent = list(range(len(peak)))
     top, area = peak.tolist(), (np.bincount(labels.ravel(), minlength=len(peak)) * _PX_UM2).tolist()
     for k in np.argsort(-valleys.density, kind="stable").tolist():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 from mvd.stains import TISSUE_OD
+from mvd.vessels.basins import Labels
 from mvd.vessels.gaps import line_between
 from mvd.vessels.joining import Joined
 from mvd.vessels.lumens import LUMEN_OPENING_UM, LUMEN_WALL_UM, disc
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.outline import well_composed
-from mvd.vessels.basins import Labels
 from mvd.vessels.shape import widest_um, without_holes
 from mvd.vessels.sheet import Box, Sheet, in_sheets, lay_out
 
@@ -41,6 +41,8 @@ class View:
     lumen: Mask
     pieces: int
     doubtful_join: bool
+    scrap: bool
+    reach: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +68,18 @@ def cut_out(
     objects = _parts(labels, joined, maps, levels=levels, within=within)
     for parts in in_sheets(objects, lambda one: one.solid.shape):
         for one, (lumen, filled) in zip(parts, _closed(parts, maps, levels), strict=True):
-            doubtful = bool(joined.doubtful[one.number])
-            view = View(one.box, one.stained, filled, lumen, int(pieces[one.number]), doubtful)
+            number = one.number
+            top, left, bottom, right = joined.reach[number].tolist()
+            view = View(
+                box=one.box,
+                stained=one.stained,
+                filled=filled,
+                lumen=lumen,
+                pieces=int(pieces[number]),
+                doubtful_join=bool(joined.doubtful[number]),
+                scrap=bool(joined.scrap[number]),
+                reach=(top, left, bottom, right),
+            )
             yield from _branches(view, labels) if part else (view,)
 
 
@@ -172,7 +184,7 @@ def _branches(view: View, labels: Labels) -> Iterator[View]:
         stained = view.stained & branch
         if stained.any():
             pieces = len(np.unique(labels[view.box][stained]))
-            yield View(view.box, stained, branch, view.lumen & branch, pieces, view.doubtful_join)
+            yield replace(view, stained=stained, filled=branch, lumen=view.lumen & branch, pieces=pieces)
 
 
 def densest(labels: Labels, group: NDArray[np.int32], maps: StainMaps) -> NDArray[np.float32]:

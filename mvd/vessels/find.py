@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,8 +14,10 @@ from mvd.protocol import CountingRule
 from mvd.stains import Stains
 from mvd.tissue import Tissue
 from mvd.vessels.basins import find_basins
+from mvd.vessels.choosing import GroupModel
 from mvd.vessels.joining import join_pieces
 from mvd.vessels.judge import Verdict, judge, judge_place
+from mvd.vessels.learned import SHIPPED
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, stain_maps
 from mvd.vessels.measure import Measured, measure_objects
 from mvd.vessels.model import Reason, Vessel
@@ -29,6 +31,10 @@ class Candidate:
 
     vessel: Vessel
     features: tuple[float, ...]
+    suspected: bool
+    """Whether the rule's reason is but a suspicion (`Verdict.suspected`)."""
+    reach: Rect
+    """All that had a part in making it one object, and its own bounds."""
 
 
 def find_vessels(  # noqa: PLR0913  (a region, the slide it is of, and how to look at it)
@@ -48,15 +54,34 @@ def find_vessels(  # noqa: PLR0913  (a region, the slide it is of, and how to lo
     score
         Has a word in what the rule would count; None leaves it to the rule alone.
     """
-    candidates = find_candidates(region, stains, levels, rule=rule, tissue=tissue, within=within)
+    found = find_scored(region, stains, levels, rule=rule, tissue=tissue, score=score, within=within)
+    return tuple(candidate.vessel for candidate in found)
+
+
+def find_scored(  # noqa: PLR0913  (as above)
+    region: Raster,
+    stains: Stains,
+    levels: StainLevels,
+    *,
+    rule: CountingRule,
+    tissue: Tissue | None = None,
+    score: ScoreModel | None = None,
+    within: Rect | None = None,
+) -> tuple[Candidate, ...]:
+    """`find_vessels`, with what each was judged by."""
+    groups = score.groups if score is not None and score.groups is not None else SHIPPED
+    candidates = find_candidates(region, stains, levels, rule=rule, tissue=tissue, within=within, groups=groups)
     if score is None:
-        return tuple(candidate.vessel for candidate in candidates)
+        return candidates
     chances = probabilities(score, [candidate.features for candidate in candidates])
-    pairs = zip(candidates, chances, strict=True)
-    return tuple(with_score(candidate.vessel, chance, score.threshold) for candidate, chance in pairs)
+    cells = rule.single_cells == "reject"
+    return tuple(
+        replace(one, vessel=with_score(one.vessel, chance, score, suspected=one.suspected, cells=cells))
+        for one, chance in zip(candidates, chances, strict=True)
+    )
 
 
-def find_candidates(
+def find_candidates(  # noqa: PLR0913  (as above)
     region: Raster,
     stains: Stains,
     levels: StainLevels,
@@ -64,6 +89,7 @@ def find_candidates(
     rule: CountingRule,
     tissue: Tissue | None = None,
     within: Rect | None = None,
+    groups: GroupModel = SHIPPED,
 ) -> tuple[Candidate, ...]:
     """Every object of a region that reaches the slide's high level, counted or not.
 
@@ -79,6 +105,8 @@ def find_candidates(
         What lies where, in the region and round it; None where it is not known.
     within
         µm: what does not reach into it may be left out. None leaves nothing out.
+    groups
+        What is known of groups of stain that are one vessel.
 
     Returns
     -------
@@ -90,20 +118,23 @@ def find_candidates(
     basins = find_basins(maps.dab, levels.low)
     if not basins.size:
         return ()
-    joined = join_pieces(basins, maps, levels=levels, rule=rule)
+    joined = join_pieces(basins, maps, levels=levels, rule=rule, model=groups)
     bone_away = None if tissue is None else _distance_um(tissue.bone)
     box = None if within is None else _pixels(within, region)
     objects = measure_objects(joined.pieces, joined, maps, levels=levels, part=rule.branches == "separate", within=box)
     candidates = []
     for number, found in enumerate(objects, start=1):
         verdict = judge(found, rule, levels)
+        if found.scrap and (verdict.reason is None or verdict.suspected):
+            verdict = Verdict(Reason.UNLIKE_VESSEL, ambiguous=False)
         if tissue is not None and bone_away is not None:
             at = _place(np.array([[found.x_px, found.y_px]]), region)
-            if verdict.reason is None:
+            if verdict.reason is None or verdict.suspected:
                 bone = judge_place(_sample(bone_away, _place(found.outline, region)), rule)
                 verdict = verdict if bone is None else Verdict(bone, ambiguous=False)
             verdict = _spoilt(verdict, tissue, at)
-        candidates.append(Candidate(_vessel(f"v{number:05d}", found, verdict, region), features(found, levels)))
+        vessel = _vessel(f"v{number:05d}", found, verdict, region)
+        candidates.append(Candidate(vessel, features(found, levels), verdict.suspected, _reach(found, vessel, region)))
     return tuple(candidates)
 
 
@@ -116,7 +147,7 @@ def _spoilt(verdict: Verdict, tissue: Tissue, at: Ring) -> Verdict:
         return Verdict(Reason.IN_FOLD, ambiguous=False)
     if _sample(tissue.out_of_focus, at).any():
         return Verdict(Reason.OUT_OF_FOCUS, ambiguous=False)
-    return Verdict(verdict.reason, verdict.ambiguous or bool(_sample(tissue.soft, at).any()))
+    return replace(verdict, ambiguous=verdict.ambiguous or bool(_sample(tissue.soft, at).any()))
 
 
 def _distance_um(bone: Raster) -> Raster:
@@ -149,6 +180,14 @@ def _pixels(rect: Rect, region: Raster) -> Box:
 
 def _place(ring: Ring, region: Raster) -> Ring:
     return ring * region.um_per_px + (region.x0_um, region.y0_um)
+
+
+def _reach(measured: Measured, vessel: Vessel, region: Raster) -> Rect:
+    top, left, bottom, right = measured.reach
+    corners = _place(np.array([[left, top], [right, bottom]], np.float64), region)
+    (x0, y0), (x1, y1) = corners.tolist()
+    box = vessel.bounds
+    return Rect(min(x0, box.x0_um), min(y0, box.y0_um), max(x1, box.x1_um), max(y1, box.y1_um))
 
 
 def _vessel(name: str, measured: Measured, verdict: Verdict, region: Raster) -> Vessel:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvd.geometry import Mask
-from mvd.vessels.maps import WORK_UM_PER_PX
 from mvd.vessels.basins import Labels
+from mvd.vessels.maps import WORK_UM_PER_PX
 from mvd.vessels.sheet import in_sheets, lay_out
 
 Positions = NDArray[np.int32]

@@ -1,4 +1,4 @@
-"""Which stained pieces are one vessel: round one lumen, in one line, or so near and so shaped that they belong together.
+"""Which stained pieces are one vessel: round one lumen, in one line, or so near and so shaped that they are one thing.
 
 The rule joins pieces in a line across a gap; whether basins of stain that touch, or lie side by side within half that
 gap, are one vessel or two is chosen from the tree of all that they could make (`tree`, `choosing`).
@@ -119,8 +119,8 @@ def open_gaps(basins: Basins, maps: StainMaps, levels: StainLevels, rule: Counti
     near_um = max(_UNDIRECTED_SHARE * rule.join_gap_um, _TOUCHING_UM)
     edges = []
     for i in np.flatnonzero((spare >= 0) | (gaps.width_um <= near_um)).tolist():
-        ends = (int(basins.labels[tuple(end)]) for end in (gaps.p[i], gaps.q[i]))
-        edges.append(Edge(*sorted(ends), 0.0, float(gaps.width_um[i]), bool(spare[i] >= 0 and directed[i])))
+        first, second = sorted(int(basins.labels[tuple(end)]) for end in (gaps.p[i], gaps.q[i]))
+        edges.append(Edge(first, second, 0.0, float(gaps.width_um[i]), bool(spare[i] >= 0 and directed[i])))
     return tuple(edges)
 
 
@@ -168,7 +168,7 @@ def _with_scraps(tree: Tree, choice: Choice, high: float) -> NDArray[np.int32]:
     alone: dict[int, int] = {}
     for basin in range(1, tree.size + 1):
         root = int(choice.root[basin])
-        if owner[basin] or tree.shapes[root if root not in taken else basin].peak < high:
+        if owner[basin] or tree.shapes[basin if root in taken else root].peak < high:
             continue
         if root in taken or root not in alone:
             number += 1

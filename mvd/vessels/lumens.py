@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 from mvd.stains import TISSUE_OD
-from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.basins import Labels
+from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.shape import without_holes
 from mvd.vessels.sheet import Box, box_shape, by_owner, in_sheets, lay_out
 

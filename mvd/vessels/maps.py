@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mvd.errors import StainError
 from mvd.counterstain import brown_density, density_table, smooth_levels, unstained
+from mvd.errors import StainError
 from mvd.geometry import FloatImage, Raster
 from mvd.stains import BAND_ROWS, BLACK_OD, TISSUE_OD, Stains, separate_density
 
@@ -21,9 +21,9 @@ _NOISE_SIGMAS = (3.0, 4.0, 8.0)
 _LEAST_OD = (0.045, 0.06, 0.075)
 """The same at the least: brown that an eye does not see (two readers' palest vessels reach 0.08 in a pale colon)."""
 _PEAK_SHARE, _MOST_HIGH_OD = 0.25, 0.23
-"""A vessel reaches this share of what the slide's objects typically reach, or the second: on three real stains the palest
-vessels that two readers were sure of reach 0.30, 0.33 and 0.35 of their slide's median. The limit keeps a few dark clumps
-from hiding pale walls."""
+"""A vessel reaches this share of what the slide's objects typically reach, or the second: on three real stains the
+palest vessels that two readers were sure of reach 0.30, 0.33 and 0.35 of their slide's median. The limit keeps dark
+clumps from hiding pale walls."""
 _MIN_SAMPLE_UM2 = 15.0
 """Stained objects smaller than this (a 4.4 µm disc) do not vote on the typical peak."""
 _MAX_WEIGHT_UM2 = 100.0
@@ -78,7 +78,7 @@ def stain_maps(region: Raster, stains: Stains) -> StainMaps:
     thirds = np.full((1, 3), 1 / 3, np.float32)
     for top in range(0, len(levels), BAND_ROWS):
         rows = slice(top, top + BAND_ROWS)
-        planes = [np.take(table, plane) for table, plane in zip(tables, cv2.split(levels[rows]), strict=True)]
+        planes = [table[levels[rows, :, channel]] for channel, table in enumerate(tables)]
         density = np.asarray(cv2.merge(planes), np.float32)
         cv2.transform(density, thirds, dst=total[rows])
         red[rows] = planes[0]

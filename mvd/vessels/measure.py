@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from mvd.geometry import FloatImage, Mask, Ring
 from mvd.stains import TISSUE_OD
 from mvd.vessels.appearance import Appearance, appearance
+from mvd.vessels.basins import Labels
 from mvd.vessels.cutout import MIN_HOLE_UM2, View, cut_out
 from mvd.vessels.joining import Joined
 from mvd.vessels.lengths import lengths_px, perimeters_um
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps, red_share
 from mvd.vessels.outline import shoelace, trace_all, well_composed
-from mvd.vessels.basins import Labels
 from mvd.vessels.shape import Hull, Rim, centroid, convex_hull, depth, fit_rim, width_um, without_holes
 from mvd.vessels.sheet import Box, Sheet, box_shape, by_owner, in_sheets, lay_out
 from mvd.vessels.summary import mean, median, quantile, share
@@ -63,7 +63,11 @@ class Measured:
     appearance: Appearance
     """How its stain looks."""
     doubtful_join: bool
-    """Whether a little more or less of a gap would make it two objects, or one with its neighbour."""
+    """Whether a little more or less would make it two objects, one with its neighbour, or none."""
+    scrap: bool
+    """Whether it was taken for no vessel where vessels were chosen."""
+    reach: tuple[int, int, int, int]
+    """Top, left, bottom and right, in pixels, of all that had a part in the choice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,6 +261,8 @@ def _measured(
         core_h_od=mean(maps.haematoxylin.ravel()[stain.core]),
         core_clear_share=share(maps.total.ravel()[stain.core] < TISSUE_OD),
         rim=fit_rim(view.stained, view.box, maps),
-        appearance=appearance(view, stain.at, maps, depth_px=stain.depth_px, red_share=red),
+        appearance=appearance(view, stain.at, maps, depth_px=stain.depth_px),
         doubtful_join=view.doubtful_join,
+        scrap=view.scrap,
+        reach=view.reach,
     )

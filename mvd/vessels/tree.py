@@ -100,9 +100,7 @@ class Edge:
     firm: bool = False
 
 
-def grow_tree(
-    basins: Basins, density: FloatImage, gaps: Sequence[Edge], *, may_join: Callable[[Joint], bool]
-) -> Tree:
+def grow_tree(basins: Basins, density: FloatImage, gaps: Sequence[Edge], *, may_join: Callable[[Joint], bool]) -> Tree:
     """All groups of basins that touch or lie across one of the gaps.
 
     Parameters
@@ -142,9 +140,7 @@ def grow_tree(
     return tree
 
 
-def _joint(
-    group: int, parts: tuple[int, int], shapes: dict[int, Shape], edge: Edge, link: Link
-) -> tuple[Joint, Shape]:
+def _joint(group: int, parts: tuple[int, int], shapes: dict[int, Shape], edge: Edge, link: Link) -> tuple[Joint, Shape]:
     a, b = (shapes[part] for part in parts)
     hull = np.asarray(cv2.convexHull(np.concatenate([a.hull, b.hull])), np.float32)[:, 0]
     area = max(float(cv2.contourArea(hull)) * _PX_UM2, _PX_UM2)
