@@ -2,7 +2,8 @@
 
 DAB absorbs blue light most, haematoxylin red light. On one slide the blue density of tissue without DAB follows from
 its red density: by the counterstain's colour, by the white point, and by the camera, whose response is seldom the
-logarithm that Beer and Lambert's law asks for. The curve is measured, not assumed, so that an error in any of these cancels.
+logarithm that Beer and Lambert's law asks for. The curve is measured, not assumed, so that an error in any of these
+cancels.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def nucleus_um(maps: list[StainMaps], levels: StainLevels) -> float | None:
         return None
 
     def look(n: int) -> _Blobs:
-        blue = np.where(apart[n] > 0, np.float32(low), tiles[n].haematoxylin)
+        blue = np.where(apart[n] > 0, np.float32(low), tiles[n].red)
         return _blobs(np.clip(blue, np.float32(low), np.float32(high)), apart[n])
 
     return _typical_um(_together(for_each(look, range(len(tiles)))))
@@ -95,7 +95,7 @@ def nucleus_um(maps: list[StainMaps], levels: StainLevels) -> float | None:
 
 def _left_out(tile: StainMaps, levels: StainLevels) -> Pixels:
     """(rows, columns) 1 at brown and at black, and close to them."""
-    left_out = ((tile.dab > levels.low) | (tile.total > BLACK_OD)).view(np.uint8)
+    left_out = ((tile.dab > levels.high) | (tile.total > BLACK_OD)).view(np.uint8)
     return np.asarray(cv2.dilate(left_out, np.ones((2 * _APART_PX + 1,) * 2, np.uint8)), np.uint8)
 
 
@@ -104,7 +104,7 @@ def _nuclear_levels(tiles: list[StainMaps], apart: list[Pixels]) -> tuple[float,
     thin = (slice(None, None, 3), slice(None, None, 3))
     blue = np.concatenate(
         [
-            tile.haematoxylin[thin][(tile.total[thin] > _STAINED_OD) & (mask[thin] == 0)]
+            tile.red[thin][(tile.total[thin] > _STAINED_OD) & (mask[thin] == 0)]
             for tile, mask in zip(tiles, apart, strict=True)
         ]
     )

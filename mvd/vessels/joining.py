@@ -36,9 +36,9 @@ _ALIGNMENT = (0.7, 0.94)
 not; between the two the gap that is bridged grows evenly."""
 _BRIDGE_UM = 20.0
 """Pieces of one vessel that lie farther apart are not drawn as one shape."""
-_NEAR_THING = 0.1
-"""A vessel whose value exceeds that of the next best way to part or join it by less is a near thing: half the value of
-a vessel that agrees with a reader's by 0.45."""
+_NEAR_THING = 0.02
+"""A vessel whose value exceeds that of the next best way to part or join it by less is a near thing; the value of a
+vessel is its expected agreement less a price, 0.3 for most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

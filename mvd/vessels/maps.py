@@ -67,7 +67,7 @@ class StainLevels:
     tissue: float
     """Total: median of the tissue."""
     stained_share: float
-    """Share of the tissue above `low`."""
+    """Share of the tissue above `high`."""
 
 
 def stain_maps(region: Raster, stains: Stains) -> StainMaps:
@@ -123,7 +123,7 @@ def measure_levels(samples: list[StainMaps], *, tissue_od: float = TISSUE_OD) ->
         high=high,
         nuclear=_otsu(counterstain) if len(counterstain) else 0.0,
         tissue=float(np.median(np.concatenate([s.total[t] for s, t in zip(samples, tissue, strict=True)]))),
-        stained_share=float(np.mean(dab > low)),
+        stained_share=float(np.mean(dab > high)),
     )
 
 
