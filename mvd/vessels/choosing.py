@@ -52,7 +52,7 @@ class GroupModel:
         return self.joint_base + sum(terms)
 
     def may_join(self, joint: Joint) -> bool:
-        return joint.firm or self.logit(joint) > _NEVER_LOGIT
+        return joint.link.firm or self.logit(joint) > _NEVER_LOGIT
 
     def agreement(self, tree: Tree) -> Floats:
         """(groups + 1,) expected agreement of each group with a vessel."""
@@ -91,7 +91,7 @@ def choose(tree: Tree, model: GroupModel, high: float) -> Choice:
     for joint in tree.joints:
         number, (a, b) = joint.group, joint.parts
         logit = min(max(model.logit(joint), -_MOST_LOGIT), _MOST_LOGIT)
-        held[number] = held[a] + held[b] + _JOINT_WEIGHT * logit + _FIRM_VALUE * joint.firm
+        held[number] = held[a] + held[b] + _JOINT_WEIGHT * logit + _FIRM_VALUE * joint.link.firm
         whole, parted = value[number] + held[number], best[a] + best[b]
         margin[number] = abs(whole - parted)
         taken[number] = whole > max(parted, 0.0) and tree.shapes[number].peak >= high

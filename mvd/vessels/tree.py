@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -37,6 +37,8 @@ class Link:
     """Between their bodies, at most `FAR_UM`."""
     alignment: float
     """Cosine between the gap and the less aligned of the two ends."""
+    firm: bool = False
+    """Whether the rule's gap in a line joins them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,6 @@ class Joint:
     convexity: float
     """Sum of the two convex hulls' areas over that of their common hull: 1 and more for pieces of one compact thing,
     little for two that lie askew."""
-    firm: bool
-    """Whether the rule's gap in a line joins them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +96,9 @@ class Edge:
     density: float
     """Of the pass; 0 for a gap."""
     width_um: float
-    """Of the gap; 0 for a pass."""
+    """Of the gap between bodies; 0 for a pass."""
     firm: bool = False
+    """Whether the rule joins them across the gap."""
 
 
 def grow_tree(basins: Basins, density: FloatImage, gaps: Sequence[Edge], *, may_join: Callable[[Joint], bool]) -> Tree:
@@ -108,7 +109,7 @@ def grow_tree(basins: Basins, density: FloatImage, gaps: Sequence[Edge], *, may_
     density
         (rows, columns) what the basins are of.
     gaps
-        Between basins that do not touch.
+        Between basins whose bodies do not touch.
     may_join
         What it says no to stays apart for good, so that not all of a dense tissue is one group.
     """
@@ -145,14 +146,18 @@ def _joint(group: int, parts: tuple[int, int], shapes: dict[int, Shape], edge: E
     hull = np.asarray(cv2.convexHull(np.concatenate([a.hull, b.hull])), np.float32)[:, 0]
     area = max(float(cv2.contourArea(hull)) * _PX_UM2, _PX_UM2)
     convexity = (a.hull_um2 + b.hull_um2) / area
-    joint = Joint(group, parts, max(edge.density, 0.0) / b.peak, link, convexity, edge.firm)
+    joint = Joint(group, parts, max(edge.density, 0.0) / b.peak, link, convexity)
     return joint, Shape(hull, area, a.wall_um2 + b.wall_um2, a.peak)
 
 
 def _hand_on(links: list[dict[int, Link]], parts: tuple[int, int], group: int) -> None:
     """The narrowest link of either part to each neighbour becomes that of the group."""
     a, b = parts
-    new = {**links[a], **{k: v for k, v in links[b].items() if k not in links[a] or v.gap_um < links[a][k].gap_um}}
+    new = dict(links[a])
+    for neighbour, link in links[b].items():
+        other = new.get(neighbour, link)
+        nearer = min(link, other, key=lambda one: (one.gap_um, -one.alignment))
+        new[neighbour] = replace(nearer, firm=link.firm or other.firm)
     new.pop(a, None)
     new.pop(b, None)
     links.append(new)
@@ -172,8 +177,8 @@ def _links(basins: Basins, density: FloatImage, edges: list[Edge]) -> list[dict[
     links: list[dict[int, Link]] = [{} for _ in range(basins.size + 1)]
     for edge in edges:
         a, b = edge.first, edge.second
-        link = near.get((min(a, b), max(a, b)), far)
-        links[a][b] = links[b][a] = link
+        link = links[a].get(b, near.get((min(a, b), max(a, b)), far))
+        links[a][b] = links[b][a] = replace(link, firm=link.firm or edge.firm)
     return links
 
 
