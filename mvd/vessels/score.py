@@ -57,7 +57,8 @@ large densities on real slides, were among them and did not carry over from one 
 COMPACT_UM = 18.0
 """Longest midline of what can be a single cell or two: a blast measures 8-12 µm. What is longer is told by its shape;
 what is shorter is where a vessel and a brown cell look alike."""
-_EVEN = 0.5
+EVEN = 0.5
+"""What the rule suspects counts from here on."""
 _DOUBT_BELOW = 0.6
 """A candidate that counts and is less likely a vessel is ambiguous. On pictures of laboratories that were left out this
 marks a fifth of what counts, and of what counts wrongly a third on three real stains, six in ten on composites."""
@@ -146,7 +147,7 @@ def with_score(
         Whether single cells are to be rejected.
     """
     if suspected:
-        if probability < _EVEN:
+        if probability < EVEN:
             return replace(vessel, score=probability)
         return replace(vessel, score=probability, reason=None, ambiguous=True)
     if not vessel.accepted:
