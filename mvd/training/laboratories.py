@@ -35,8 +35,8 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
 the folder are made of two laboratories' vessels."""
 WHOLE = "everything"
 _SIMULATED_WEIGHT = 0.3
-"""Of simulated sections against as many real pixels. At 1 the score lost no more and no fewer vessels of the laboratory
-left out, but rejected fewer cells there."""
+"""Of simulated sections against as many real pixels. With each laboratory left out, the AUC among things of a cell's
+size was 0.96, 0.96 and 0.74; at a weight of 1 it was 0.92, 0.93 and 0.74."""
 _GROWN_UM = 2.0
 """Boxes that were drawn by hand are off by as much."""
 _NO_EXAMPLE = (Reason.TOO_SMALL, Reason.UNLIKE_VESSEL)
