@@ -29,8 +29,8 @@ CORE_UM = 1024.0
 MARGIN_UM = 64.0
 """Read round each block; longer than most capillaries in section, so that few need a second look."""
 _BLUR_UM = 14.0
-"""How far the surroundings reach into an object: blur (2 µm), and the stretch by which the direction of a piece beyond
-a gap is told (10 µm)."""
+"""How far the surroundings reach into an object: blur (2 µm), the gap to a body beside it, and the stretch by which the
+direction of a piece beyond a gap is told (6 µm)."""
 _MAX_LOOKS = 6
 """A vessel is followed this often, doubling the margin: 4 mm, more than any section of one."""
 

@@ -14,7 +14,7 @@ from mvd.training.pictures import Source
 from mvd.training.validation import Validation
 from mvd.version import program_version
 from mvd.vessels import WORK_UM_PER_PX
-from mvd.vessels.score import COMPACT_UM, FEATURES, ScoreModel
+from mvd.vessels.score import CLEARED_FROM, COMPACT_UM, FEATURES, ScoreModel
 
 NAME, VERSION = "vessel_score", "2"
 _SOURCE = (
@@ -90,6 +90,7 @@ def readme(card: Card) -> str:
     return _README.format(
         card=card,
         compact=COMPACT_UM,
+        cleared=CLEARED_FROM,
         data=card.data,
         pictures=_table(("pictures", "number"), card.data["pictures"].items()),
         tried=_table(
@@ -116,7 +117,7 @@ _README = """# {card.name} {card.version}
 A probability, for each candidate, of being a vessel. The counting rule decides what counts; this score has two words in
 it. What the rule would count, and the score gives less than {card.threshold}, does not look like a vessel; what is
 shorter than {compact:g} µm, as a single cell is, needs {card.compact_threshold}. What the rule only suspects of being a
-single cell, a megakaryocyte or pigment counts from 0.5 on. `[score] model = "none"` in a protocol leaves it out.
+single cell, a megakaryocyte or pigment counts from {cleared} on. `[score] model = "none"` in a protocol leaves it out.
 
 `make model` makes this folder anew, and with it the groups in `mvd/vessels/learned.py`, by which stain is parted into
 candidates. `weights.json` holds plain numbers, `card.json` this page's figures; the program refuses weights that are

@@ -21,10 +21,10 @@ Positions = NDArray[np.int32]
 
 _CELL_PX = 4
 """Side of the cells by which pieces that may share a gap are put together."""
-_REACH_UM = 10.0
-"""Radius within which the direction of a wall is taken at its end; about one endothelial nucleus with its cytoplasm."""
+_REACH_UM = 6.0
+"""Radius within which the direction of a wall is taken at its end; about one endothelial nucleus."""
 _MIN_ELONGATION = 0.3
-"""(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction. A wall of 5 µm within
+"""(major - minor) / (major + minor) axis of the local pixels; below it a piece has no direction. A wall of 3 µm within
 the reach has 0.33, a disc 0."""
 _BESIDE = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps to the neighbours of a pixel, one of each two opposite ones."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
-from mvd.vessels.basins import BODY_SHARE, WALL_SHARE, Basins, Floats, Labels, find_root, meetings
+from mvd.vessels.basins import WALL_SHARE, Basins, Floats, Labels, find_root, meetings
 from mvd.vessels.choosing import Choice, GroupModel, choose
 from mvd.vessels.gaps import Gaps, directions_at, find_gaps, line_between
 from mvd.vessels.learned import SHIPPED
@@ -110,16 +110,16 @@ def join_pieces(
 
 
 def open_gaps(basins: Basins, maps: StainMaps, levels: StainLevels, rule: CountingRule) -> tuple[Edge, ...]:
-    """The gaps between bodies (half of their own height) across which they may be one vessel."""
-    body = basins.above(maps.dab, BODY_SHARE)
-    _, found = cv2.connectedComponentsWithAlgorithm((body > 0).astype(np.uint8), 8, cv2.CV_32S, cv2.CCL_WU)
+    """The gaps between pieces that do not touch across which they may be one vessel."""
+    stained = (basins.labels > 0).astype(np.uint8)
+    _, found = cv2.connectedComponentsWithAlgorithm(stained, 8, cv2.CV_32S, cv2.CCL_WU)
     pieces = np.asarray(found, np.int32)
     gaps = find_gaps(pieces, widest_gap_um(rule))
     spare, directed = _spare_um(gaps, pieces, maps.dab > levels.weak, rule.join_gap_um)
     near_um = max(_UNDIRECTED_SHARE * rule.join_gap_um, _TOUCHING_UM)
     edges = []
     for i in np.flatnonzero((spare >= 0) | (gaps.width_um <= near_um)).tolist():
-        first, second = sorted(int(body[tuple(end)]) for end in (gaps.p[i], gaps.q[i]))
+        first, second = sorted(int(basins.labels[tuple(end)]) for end in (gaps.p[i], gaps.q[i]))
         edges.append(Edge(first, second, 0.0, float(gaps.width_um[i]), bool(spare[i] >= 0 and directed[i])))
     return tuple(edges)
 

@@ -96,7 +96,7 @@ class Edge:
     density: float
     """Of the pass; 0 for a gap."""
     width_um: float
-    """Of the gap between bodies; 0 for a pass."""
+    """Of the gap; 0 for a pass."""
     firm: bool = False
     """Whether the rule joins them across the gap."""
 
@@ -109,7 +109,7 @@ def grow_tree(basins: Basins, density: FloatImage, gaps: Sequence[Edge], *, may_
     density
         (rows, columns) what the basins are of.
     gaps
-        Between basins whose bodies do not touch.
+        Between basins that do not touch.
     may_join
         What it says no to stays apart for good, so that not all of a dense tissue is one group.
     """
@@ -184,7 +184,8 @@ def _links(basins: Basins, density: FloatImage, edges: list[Edge]) -> list[dict[
 
 def _alignments(body: Labels, gaps: Gaps) -> dict[tuple[int, int], Link]:
     n = len(gaps.first)
-    sides = directions_at(body, np.concatenate([gaps.first, gaps.second]), np.concatenate([gaps.p, gaps.q]))
+    ends = np.concatenate([gaps.p, gaps.q])
+    sides = directions_at(body, np.concatenate([gaps.first, gaps.second]), ends)
     found = {}
     for i in range(n):
         between = (gaps.q[i] - gaps.p[i]).astype(np.float64)
