@@ -3,8 +3,8 @@
 The model is additive (Hastie & Tibshirani, Stat Sci 1986;1:297): each feature alone adds or takes away, in steps, and
 the sum is the logit of the probability. What lies beyond the range seen in training counts as its end.
 
-The rule decides what counts. The score has one word in it: a candidate that the rule would count, and that the model
-takes for something else, "does not look like a vessel". It never makes a vessel of what the rule rejects.
+The rule decides what counts. The score has a word in it where the rule would count, or only suspects: see `with_score`.
+It never makes a vessel of what the rule rejects for sure.
 
 Every feature is in µm or a ratio to the slide's own levels, so that it means the same at another stain strength,
 brightness or pixel size.
