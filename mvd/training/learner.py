@@ -31,7 +31,9 @@ SPLITS, RATE, COLUMNS, LEAST_LEAF = 300, 0.1, 0.4, 15
 """Trees, learning rate, share of the features that each tree is shown, and least number of examples on either side of a
 split. With 60 splits it still learns, with 600 nothing changes on held-back sections."""
 THRESHOLD, COMPACT_THRESHOLD = 0.05, 0.25
-"""Of the shipped score, for what is larger than a cell and for what is not. {measured}"""
+"""Of the shipped score, for what is larger than a cell and for what is not. Of what the rule counts, on real pictures
+and composites of three laboratories, each left out in turn, the first rejects 2 of 1084 vessels and 6 of 145 other
+things, the second 56 of 349 and 301 of 382: a larger thing is seldom anything else, and of small ones as many are."""
 _JITTER = 0.3
 """Each example is seen again with noise of this share of each feature's spread, so that no step is placed more exactly
 than another stain or scanner would leave it."""
