@@ -17,8 +17,8 @@ WORK_UM_PER_PX = 0.5
 """Pixel size at which vessels are found: a capillary wall (1-2 µm) spans two to four pixels, and every scanner's
 20x or 40x image reaches it."""
 _NOISE_SIGMAS = (4.0, 5.5, 8.0)
-"""Weak, low and high level at the least, in standard deviations of unstained tissue. The low level lies in the middle of
-a plateau: with 1.1 to 2 times 4 sigmas F1 on three real stains changes by less than 0.05; with less, stroma joins
+"""Weak, low and high level at the least, in standard deviations of unstained tissue. The low level lies in the middle
+of a plateau: with 1.1 to 2 times 4 sigmas F1 on three real stains changes by less than 0.05; with less, stroma joins
 neighbouring vessels."""
 _LEAST_OD = (0.06, 0.085, 0.1)
 """The same at the least, in OD: brown that an eye hardly sees."""
