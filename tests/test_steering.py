@@ -94,12 +94,8 @@ ON_OTHERS = {
     "two are too few": ([MISSES] * 2, "too few specimens"),
     "none": ([], "too few specimens"),
     "one misses much, the others agree": ([{**MISSES, "now": (1, 0, 99)}, AGREES, AGREES], "no better"),
-    "nearer in one, farther in two": (
-        [
-            {"now": (9, 0, 9), "paler": (18, 0, 0)},
-            {"now": (9, 0, 0), "paler": (9, 2, 0)},
-            {"now": (9, 0, 0), "paler": (9, 2, 0)},
-        ],
+    "much nearer in two, farther in two": (
+        [{"now": (9, 0, 9), "paler": (18, 0, 0)}] * 2 + [{"now": (9, 0, 0), "paler": (9, 1, 0)}] * 2,
         "no better",
     ),
     "the count is nearer, the vessels are wrong": ([{"now": (9, 0, 5), "paler": (4, 2, 4)}] * 3, "no better"),
