@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from mvd.protocol import CountingRule
+from mvd.vessels.basins import Basins, find_basins
 from mvd.vessels.joining import Joined, join_pieces
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.measure import Measured, measure_objects
-from mvd.vessels.pieces import Labels, find_pieces
 
 LEVELS = StainLevels(
     background=0.02,
@@ -92,15 +92,15 @@ class Drawing:
         parts = (np.ascontiguousarray(np.rot90(flip(p), quarters)) for p in (self.dab, self.haematoxylin, self.clear))
         return Drawing(*parts)
 
-    def pieces(self) -> Labels:
-        return find_pieces(self.maps(), LEVELS)
+    def basins(self) -> Basins:
+        return find_basins(self.dab, LEVELS.low)
 
     def joined(self, rule: CountingRule = KINI) -> Joined:
-        return join_pieces(self.pieces(), self.maps(), levels=LEVELS, rule=rule)
+        return join_pieces(self.basins(), self.maps(), levels=LEVELS, rule=rule)
 
     def objects(self, rule: CountingRule = KINI) -> int:
         return int(self.joined(rule).group.max())
 
     def measured(self, rule: CountingRule = KINI) -> list[Measured]:
-        part = rule.branches == "separate"
-        return measure_objects(self.pieces(), self.joined(rule), self.maps(), levels=LEVELS, part=part)
+        joined, part = self.joined(rule), rule.branches == "separate"
+        return measure_objects(joined.pieces, joined, self.maps(), levels=LEVELS, part=part)

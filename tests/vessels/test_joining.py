@@ -72,13 +72,13 @@ def test_these_pieces_are_one_vessel(picture):
 
 @pytest.mark.parametrize("picture", TWO.values(), ids=TWO.keys())
 def test_these_pieces_are_two_vessels(picture):
-    assert picture.pieces().max() == 2
+    assert picture.joined().pieces.max() == 2
     assert picture.objects() == 2
 
 
 def test_the_tables_hold_pieces_to_be_joined():
     whole = {"an unbroken ring", "a ring with one gap", "in line, touching"}
-    broken = {name for name, picture in ONE.items() if picture.pieces().max() > 1}
+    broken = {name for name, picture in ONE.items() if picture.joined().pieces.max() > 1}
     assert broken >= ONE.keys() - whole
 
 
@@ -133,7 +133,7 @@ def test_a_wider_rule_never_parts_what_a_narrower_one_joined(one, other):
 
 
 def test_the_bridge_is_the_narrowest_gap():
-    gaps = find_gaps(in_line(6.0).pieces(), 10.0)
+    gaps = find_gaps(in_line(6.0).joined().pieces, 10.0)
     assert len(gaps.first) == 1
     assert gaps.width_um[0] == pytest.approx(6.0, abs=0.51)
     assert gaps.p[0, 0] == gaps.q[0, 0], "straight across"
@@ -141,7 +141,7 @@ def test_the_bridge_is_the_narrowest_gap():
 
 def test_pieces_with_a_third_between_them_have_no_gap():
     picture = blank().line((40, 20), (40, 80)).line((46, 20), (46, 80)).line((52, 20), (52, 80))
-    gaps = find_gaps(picture.pieces(), 30.0)
+    gaps = find_gaps(picture.joined().pieces, 30.0)
     assert sorted(zip(gaps.first.tolist(), gaps.second.tolist(), strict=True)) == [(1, 2), (2, 3)]
 
 
