@@ -197,7 +197,7 @@ def _round_lumens(
     parent = list(range(len(scrap)))
     for wall in walls:
         round_it = [int(object_of[piece]) for piece in wall]
-        round_it = [one for one in round_it if not scrap[one]] or round_it[:1]
+        round_it = [one for one in round_it if not scrap[one]] or round_it
         for other in round_it[1:]:
             parent[find_root(parent, other)] = find_root(parent, round_it[0])
     root = np.array([find_root(parent, i) for i in range(len(scrap))])[object_of]
