@@ -109,10 +109,10 @@ OWN_CHOICES = (
 )
 OTHERS_CHOICES = (
     "What is learned (which groups of stain are one vessel, and the score) was learned without any picture of the\n"
-    "laboratory that it was tried on; for the composites, without the two stains whose vessels they show. A handful of\n"
-    "constants (levels of stain, price of a vessel, thresholds of the score) was chosen with all pictures in view, in the\n"
-    "middle of ranges over which F1 hardly changes. Pictures without vessels were read with the shipped models; cells of\n"
-    "the three of mouse colon are the decoys of the composites."
+    "laboratory that it was tried on; for the composites, without the two stains whose vessels they show. A handful\n"
+    "of constants (levels of stain, price of a vessel, thresholds of the score) was chosen with all pictures in view,\n"
+    "in the middle of ranges over which F1 hardly changes. Pictures without vessels were read with the shipped\n"
+    "models; cells of the three of mouse colon are the decoys of the composites."
 )
 
 
