@@ -20,7 +20,9 @@ from mvd.survey import Survey
 from mvd.threads import for_each
 from mvd.tissue import Tissue
 from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, StainLevels, Vessel, find_candidates, find_scored
+from mvd.vessels.choosing import GroupModel
 from mvd.vessels.joining import widest_gap_um
+from mvd.vessels.learned import SHIPPED
 
 CORE_UM = 1024.0
 """Side of a block: with its margin 5 MPix, some 300 MB while it is worked on."""
@@ -182,11 +184,19 @@ def _reach_um(rule: CountingRule, tissue: Tissue) -> float:
     return 2 * rule.bone_edge_um + tissue.bone.um_per_px
 
 
-def candidates_in(slide: Slide, survey: Survey, rect: Rect, *, rule: CountingRule) -> tuple[Candidate, ...]:
-    """The candidates that touch a rectangle, with their features; a very long one may be cut off."""
+def candidates_in(
+    slide: Slide, survey: Survey, rect: Rect, *, rule: CountingRule, groups: GroupModel = SHIPPED
+) -> tuple[Candidate, ...]:
+    """The candidates that touch a rectangle, with their features; a very long one may be cut off.
+
+    Parameters
+    ----------
+    groups
+        What is known of groups of stain that are one vessel.
+    """
     read = _aligned(rect.expanded(MARGIN_UM), slide.bounds)
     region, tissue = _Search(slide, survey.tissue, survey.stains, survey.levels, rule).read(read)
-    found = find_candidates(region, survey.stains, survey.levels, rule=rule, tissue=tissue, within=rect)
+    found = find_candidates(region, survey.stains, survey.levels, rule=rule, tissue=tissue, within=rect, groups=groups)
     return tuple(candidate for candidate in found if candidate.vessel.bounds.intersection(rect) is not None)
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 import mvd
 from mvd.agreement import Detection
 from mvd.geometry import Rect
+from mvd.models import chosen_score, read_score, shipped_score
 from mvd.phantom import PhantomSpec, make_phantom
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -200,13 +201,35 @@ def test_a_refused_picture_has_its_sentence_and_f1_0(script, folder):
 def test_each_picture_can_be_read_with_choices_made_without_its_laboratory(script, folder, monkeypatch):
     read = script("real_pixels_read")
     pictures = [picture for picture in read.pictures_of(folder) if picture.name in ("colon", "02")]
-    assert not read.left_out(pictures)  # today there is one table of choices
     without = {name: mvd.Protocol(title=f"without {name}") for name in ("colon", "composites")}
     monkeypatch.setattr(read, "protocol_without", without.__getitem__)
     protocols = read.protocols_of(pictures, leave_out=True)
     assert protocols == {"colon": without["colon"], "02": without["composites"]}
     assert read.left_out(pictures)
     assert list(read.protocols_of(pictures, leave_out=False).values()) == [mvd.Protocol()] * 2
+
+
+def test_every_laboratory_that_was_learned_from_has_a_model_without_it(script):
+    read = script("real_pixels_read")
+    models = {name: read.protocol_without(name).score.model for name in (*read.STAINS, read.COMPOSITES)}
+    assert models == {name: str(SCRIPTS / "left_out" / name) for name in models}
+    found = {name: chosen_score(model, Path("elsewhere")) for name, model in models.items()}
+    assert all(score.groups is not None for score in found.values())
+    assert len({score.sha256 for score in found.values()} | {shipped_score().sha256}) == len(found) + 1
+
+
+def test_pictures_without_vessels_are_read_by_the_default_protocol(script):
+    assert script("real_pixels_read").protocol_without("negatives") == mvd.Protocol()
+
+
+@pytest.mark.slow
+def test_finding_uses_the_model_without_the_laboratory(script, tmp_path):
+    section = make_phantom(PhantomSpec(seed=3, width_um=250, height_um=250, difficulty="easy", um_per_px=UM_PER_PX))
+    Image.fromarray(section.image.pixels).save(tmp_path / "section.png")
+    protocol = script("real_pixels_read").protocol_without("sarcoma")
+    found = mvd.find(tmp_path / "section.png", um_per_px=UM_PER_PX, protocol=protocol)
+    assert found.score.sha256 == read_score(SCRIPTS / "left_out" / "sarcoma").sha256
+    assert any(vessel.accepted for vessel in found.vessels)
 
 
 def test_eight_orientations_are_eight(script):

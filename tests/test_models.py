@@ -18,6 +18,7 @@ import pytest
 from mvd.errors import ModelError
 from mvd.models import CARD_FILE, WEIGHTS_FILE, Card, chosen_score, read_score, shipped_score, weights_text
 from mvd.vessels.score import FEATURES, probabilities
+from mvd.vessels.tree import GROUP_FEATURES, JOINT_FEATURES
 
 REPO = Path(__file__).resolve().parents[1]
 SHIPPED = REPO / "models" / "vessel_score"
@@ -43,6 +44,7 @@ def test_the_shipped_model_is_what_its_card_says() -> None:
     card = Card.model_validate_json((SHIPPED / CARD_FILE).read_bytes())
     score = shipped_score()
     assert (score.name, score.version, score.threshold) == (card.name, card.version, card.threshold)
+    assert score.compact_threshold == card.compact_threshold
     assert score.sha256 == card.weights_sha256 == hashlib.sha256((SHIPPED / WEIGHTS_FILE).read_bytes()).hexdigest()
     assert card.features == FEATURES
     assert score is shipped_score()
@@ -51,7 +53,7 @@ def test_the_shipped_model_is_what_its_card_says() -> None:
 def test_the_card_says_what_it_was_made_from_and_how_good_it_is() -> None:
     card = Card.model_validate_json((SHIPPED / CARD_FILE).read_bytes())
     assert card.licence == "BSD-3-Clause"
-    assert all((card.task, card.stain, card.learner, card.limits, card.data["seeds"], card.made_with["mvd"]))
+    assert all((card.task, card.stain, card.learner, card.limits, card.data["source"], card.made_with["mvd"]))
     for name, tried in card.validation["tried on"].items():
         assert tried["vessels"] + tried["others"] == sum(number for _, _, number in tried["curve"]), name
         assert 0 <= tried["brier"] <= 1
@@ -69,6 +71,19 @@ def test_a_model_written_and_read_is_the_same(folder: Path) -> None:
     assert weights_text(read_score(folder)) == (folder / WEIGHTS_FILE).read_text(encoding="utf-8")
     rows = np.random.default_rng(1).normal(1, 2, (50, len(FEATURES))).tolist()
     assert probabilities(read_score(folder), rows) == probabilities(shipped_score(), rows)
+
+
+def test_groups_written_and_read_are_the_same(folder: Path) -> None:
+    changed(folder, WEIGHTS_FILE, grouped, signed=True)
+    found = read_score(folder).groups
+    assert found is not None
+    assert (found.joint_base, found.joint_slopes, found.group_base) == (0.5, (0.25,) * len(JOINT_FEATURES), 7)
+    again = json.loads(weights_text(read_score(folder)))
+    assert again == json.loads((folder / WEIGHTS_FILE).read_text(encoding="utf-8"))
+
+
+def test_the_shipped_model_leaves_the_groups_to_the_program() -> None:
+    assert shipped_score().groups is None
 
 
 def no_longer(key: str) -> Callable[[Any], object]:
@@ -91,13 +106,37 @@ def renamed(content: Any) -> None:
     content["features"]["shape"] = content["features"].pop("aspect")
 
 
+def grouped(content: Any) -> None:
+    """Give a model groups that know nothing."""
+    flat = {"cuts": [], "logits": [0]}
+    content["groups"] = {
+        "joint_base": 0.5,
+        "joints": dict.fromkeys(JOINT_FEATURES, 0.25),
+        "base": 7,
+        "features": dict.fromkeys(GROUP_FEATURES, flat),
+    }
+
+
+def regrouped(content: Any) -> None:
+    grouped(content)
+    content["groups"]["joints"]["shade"] = 1.0
+
+
+def ungrouped(content: Any) -> None:
+    grouped(content)
+    del content["groups"]["features"]["aspect"]
+
+
 FAULTS = {
     "a step is another one": (WEIGHTS_FILE, moved, False, "was changed after its card was written"),
     "cuts do not rise": (WEIGHTS_FILE, falling, True, "cuts must rise"),
     "a step is missing": (WEIGHTS_FILE, too_short, True, "2 cuts need one step more, not 2"),
     "of other features": (WEIGHTS_FILE, renamed, True, "of another version of the program ('aspect'); train it again"),
     "no threshold": (WEIGHTS_FILE, no_longer("threshold"), True, "threshold: Field required"),
-    "another format": (WEIGHTS_FILE, lambda content: content.update(format=2), True, "format: Input should be 1"),
+    "another format": (WEIGHTS_FILE, lambda content: content.update(format=1), True, "format: Input should be 2"),
+    "no threshold for cells": (WEIGHTS_FILE, no_longer("compact_threshold"), True, "compact_threshold: Field required"),
+    "groups of other joints": (WEIGHTS_FILE, regrouped, True, "of another version of the program ('shade'); train it"),
+    "groups without a feature": (WEIGHTS_FILE, ungrouped, True, "of another version of the program ('aspect'); train"),
     "threshold of 1": (WEIGHTS_FILE, lambda content: content.update(threshold=1.0), True, "less than 1"),
     "a card without its name": (CARD_FILE, no_longer("name"), False, "is not the card of a model: name"),
     "a card with more": (CARD_FILE, lambda card: card.update(accuracy=1), False, "accuracy: Extra inputs"),

@@ -29,7 +29,7 @@ from mvd.study import read_study
 from mvd.training.examples import Examples
 from mvd.training.gather import Gathered, Labelled, agreed, gather, refuse_too_few
 from mvd.training.labels import Label, labels_of, matched
-from mvd.training.learner import fit
+from mvd.training.learner import HIGHEST_THRESHOLD, fit
 from mvd.training.study import train_score
 from mvd.training.trial import (
     MEASURES,
@@ -373,7 +373,7 @@ def small_limits() -> Iterator[None]:
 def says_nothing() -> ScoreModel:
     """A score of one half for everything."""
     flat = Steps(np.zeros(0), np.zeros(1, np.int64))
-    return ScoreModel("nothing", "0", "00" * 32, 0, (flat,) * len(FEATURES), 0.5)
+    return ScoreModel("nothing", "0", "00" * 32, 0, (flat,) * len(FEATURES), 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -414,7 +414,9 @@ def test_a_model_is_made_and_tried_and_its_verdict_told(run: Run) -> None:
     assert card["validation"]["verdict"] == "better"
     assert card["validation"]["new"]["AUC"]["value"] > 0.75
     tried = sum(row["candidates"] for row in card["validation"]["calibration"])
-    assert tried == sum(card["data"]["counted by the rule"].values())
+    assert tried == sum(card["data"]["counted or suspected by the rule"].values())
+    assert card["compact_threshold"] == run.model.compact_threshold <= HIGHEST_THRESHOLD
+    assert run.model.groups is None
 
 
 @pytest.mark.slow

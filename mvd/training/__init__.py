@@ -1,14 +1,28 @@
-"""Learned scores: from examples of known truth, or from what a study's observers decided.
+"""Learned scores and groups: from pictures of known truth, or from what a study's observers decided.
 
-examples   candidates with their features and what they are; those of simulated sections
-learner    from examples to a score
-rivals     the learners it was chosen from, on the same examples
-validation how well a score does on examples it has not seen
-chart      its calibration curve as a picture
-shipped    the score that comes with the program, made and tried
-labels     what one review says of its candidates
-gather     the labels of a study
-reviewed   examples from those labels
-trial      two scores on the same held-back specimens
-study      a score from a study's reviews, tried and written; never put in force
+Nothing else in the program imports scikit-learn or reads pictures of known truth.
+
+The shipped score and groups, and those that leave a laboratory out:
+
+pictures      pictures in which everything is known, and composites of their pixels
+groups        from trees of them to the groups that are whole vessels
+laboratories  everything learned with each laboratory left out in turn
+shipped       all that comes with the program, written
+cards         the card and the page beside the weights
+
+Of both kinds:
+
+examples      candidates with their features and what they are
+boosting      boosted trees of one split as step functions
+learner       from examples to a score
+validation    how well a score does on examples it has not seen
+chart         its calibration curve as a picture
+
+A study's own score:
+
+labels        what one review says of its candidates
+gather        the labels of a study
+reviewed      examples from those labels
+trial         two scores on the same held-back specimens
+study         a score from a study's reviews, tried and written; never put in force
 """

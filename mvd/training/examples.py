@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
+import math
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
-import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from PIL import Image
 
 from mvd.agreement import match_boxes
-from mvd.blocks import candidates_in
 from mvd.geometry import Rect, Ring
-from mvd.phantom import ENDOTHELIAL, PhantomSpec, make_phantom
+from mvd.phantom import PhantomSpec
 from mvd.phantom.spec import Difficulty, stream
-from mvd.protocol import Protocol
-from mvd.slide import open_slide
-from mvd.survey import survey_slide
 from mvd.vessels import Candidate
-from mvd.vessels.score import FEATURES
+from mvd.vessels.score import COMPACT_UM, FEATURES
 
 _MAX_SHARED = 0.1
 """Share of its area with stained endothelium up to which a candidate is something else; more is part of a vessel, or
@@ -41,7 +33,9 @@ class Examples:
     """(candidates, features) in the order of `FEATURES`."""
     is_vessel: NDArray[np.bool_]
     counted: NDArray[np.bool_]
-    """What the rule would count: where the score decides."""
+    """What the rule would count."""
+    suspected: NDArray[np.bool_]
+    """What the rule rejects on a suspicion alone."""
     group: NDArray[np.str_]
     """Section or specimen; held back whole."""
     kind: NDArray[np.str_]
@@ -49,6 +43,16 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.is_vessel)
+
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """Where the score decides."""
+        return self.counted | self.suspected
+
+    @property
+    def compact(self) -> NDArray[np.bool_]:
+        """What has the size of a single cell or two."""
+        return self.features[:, list(FEATURES).index("length")] < math.log(COMPACT_UM)
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Examples:
         return Examples(*(getattr(self, field.name)[which] for field in fields(self)))
@@ -59,7 +63,7 @@ def joined_examples(parts: Iterable[Examples]) -> Examples:
     parts = list(parts)
     if not parts:
         nothing = np.zeros(0, bool)
-        return Examples(np.zeros((0, len(FEATURES))), nothing, nothing, np.zeros(0, str), np.zeros(0, str))
+        return Examples(np.zeros((0, len(FEATURES))), nothing, nothing, nothing, np.zeros(0, str), np.zeros(0, str))
     return Examples(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Examples)))
 
 
@@ -71,6 +75,7 @@ def examples(
         np.array([candidate.features for candidate in candidates], np.float64).reshape(-1, len(FEATURES)),
         np.array(is_vessel, bool),
         np.array([candidate.vessel.accepted for candidate in candidates], bool),
+        np.array([candidate.suspected for candidate in candidates], bool),
         np.full(len(candidates), group),
         np.array(kinds if kinds is not None else [""] * len(candidates), dtype=np.str_),
     )
@@ -106,37 +111,6 @@ def _spec(seed: int, difficulty: Difficulty, *, wide: bool) -> PhantomSpec:
         jpeg_quality=int(rng.integers(60, 96)),
         red_cells_per_mm2=float(rng.uniform(0, 24)),
     )
-
-
-def phantom_examples(specs: Sequence[PhantomSpec], *, workers: int | None = None) -> Examples:
-    """Examples of simulated sections, in their order, on any number of processes."""
-    if workers == 1:
-        return joined_examples(map(section_examples, specs))
-    with ProcessPoolExecutor(workers) as pool:
-        return joined_examples(pool.map(section_examples, specs))
-
-
-def section_examples(spec: PhantomSpec) -> Examples:
-    """The labelled candidates of one simulated section, read from a file as a user's would be."""
-    cv2.setNumThreads(1)  # one process a section uses the cores better
-    phantom = make_phantom(spec)
-    known = [Known(t.outline, str(t.kind), t.counts, t.kind in ENDOTHELIAL) for t in phantom.truth]
-    varied = " varied" if spec.stain_strength is not None else ""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "section.png"
-        Image.fromarray(phantom.image.pixels).save(path)
-        return picture_examples(
-            path, known, um_per_px=spec.um_per_px, group=f"phantom {spec.difficulty}{varied} {spec.seed}"
-        )
-
-
-def picture_examples(path: Path, known: Sequence[Known], *, um_per_px: float, group: str) -> Examples:
-    """The labelled candidates of a picture in which everything is known."""
-    protocol = Protocol()
-    with open_slide(path, um_per_px=um_per_px) as slide:
-        survey = survey_slide(slide, protocol)
-        candidates = candidates_in(slide, survey, slide.bounds, rule=protocol.rule)
-    return label(candidates, known, group=group)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,6 +26,7 @@ from mvd.training.gather import LEAST_OF_EACH, Gathered, refuse_too_few
 from mvd.training.learner import fit
 from mvd.training.reviewed import Reviewed, reviewed_examples
 from mvd.training.trial import Floats, Measure, Scored, Trial, calibration, compare, folds
+from mvd.training.validation import limits
 from mvd.version import program_version
 from mvd.vessels import WORK_UM_PER_PX
 from mvd.vessels.score import FEATURES, ScoreModel, probabilities
@@ -110,32 +111,36 @@ def _examples(gathered: Gathered, progress: Callable[[int, int], None] | None) -
 
 
 def _refuse_too_few_counted(examples: Examples) -> None:
-    vessels = int((examples.counted & examples.is_vessel).sum())
-    others = int((examples.counted & ~examples.is_vessel).sum())
+    vessels = int((examples.decided & examples.is_vessel).sum())
+    others = int((examples.decided & ~examples.is_vessel).sum())
     if min(vessels, others) < LEAST_OF_EACH:
         raise TrainingError(
-            f"of the candidates that the rule counts, observers took {vessels} for vessels and {others} for something "
-            f"else; a model that is to tell these apart needs at least {LEAST_OF_EACH} of each; review more fields"
+            f"of the candidates that the rule counts or only suspects, observers took {vessels} for vessels and "
+            f"{others} for something else; a model that is to tell these apart needs at least {LEAST_OF_EACH} of each; "
+            "review more fields"
         )
 
 
 def _try(examples: Examples, seed: int) -> tuple[Trial, Floats]:
-    """New and shipped score on what the rule counts, and the new one's probabilities there.
+    """New and shipped score on what they decide, and the new one's probabilities there.
 
     Each specimen is judged by a model that learned without it.
     """
-    new, limits = np.empty(len(examples)), np.empty(len(examples))
+    new, least = np.empty(len(examples)), np.empty(len(examples))
     for part in folds(examples.group.tolist(), seed=seed):
         out = np.isin(examples.group, part)
         model = _fitted(examples.take(~out), "held back", seed)
-        new[out], limits[out] = probabilities(model, examples.features[out].tolist()), model.threshold
+        new[out] = probabilities(model, examples.features[out].tolist())
+        least[out] = limits(model, examples.take(out))
     shipped = shipped_score()
-    at = examples.counted
+    at = examples.decided
     trial = compare(
         examples.is_vessel[at],
         examples.group[at].tolist(),
-        new=Scored(new[at], limits[at]),
-        shipped=Scored(np.array(probabilities(shipped, examples.features[at].tolist())), shipped.threshold),
+        new=Scored(new[at], least[at]),
+        shipped=Scored(
+            np.array(probabilities(shipped, examples.features[at].tolist())), limits(shipped, examples.take(at))
+        ),
         seed=seed,
     )
     return trial, new[at]
@@ -156,7 +161,7 @@ def _write(trained: Trained, held_back: Floats, *, seed: int) -> None:
     card = Card(
         name=trained.model.name,
         version=trained.model.version,
-        task="whether a candidate that the counting rule counts looks like a vessel",
+        task="whether a candidate that the counting rule counts or only suspects looks like a vessel",
         stain="that of the study",
         um_per_px=WORK_UM_PER_PX,
         licence="that of the study's slides and reviews",
@@ -164,6 +169,7 @@ def _write(trained: Trained, held_back: Floats, *, seed: int) -> None:
         made_with={"mvd": program_version(), **{name: metadata.version(name) for name in ("scikit-learn", "numpy")}},
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         threshold=trained.model.threshold,
+        compact_threshold=trained.model.compact_threshold,
         features=dict(FEATURES),
         data=_data(trained, seed),
         validation=_validation(trained, held_back),
@@ -183,9 +189,9 @@ def _data(trained: Trained, seed: int) -> dict[str, Any]:
         "specimens": sorted(set(examples.group.tolist())),
         "observers": len(trained.observers),
         "candidates": dict(sorted(Counter(examples.kind.tolist()).items())),
-        "counted by the rule": {
-            "vessels": int((examples.counted & examples.is_vessel).sum()),
-            "others": int((examples.counted & ~examples.is_vessel).sum()),
+        "counted or suspected by the rule": {
+            "vessels": int((examples.decided & examples.is_vessel).sum()),
+            "others": int((examples.decided & ~examples.is_vessel).sum()),
         },
         "left out": list(trained.notes),
         "seed": seed,
@@ -194,9 +200,9 @@ def _data(trained: Trained, seed: int) -> dict[str, Any]:
 
 def _validation(trained: Trained, held_back: Floats) -> dict[str, Any]:
     trial, examples = trained.trial, trained.examples
-    bins = calibration(examples.is_vessel[examples.counted], held_back)
+    bins = calibration(examples.is_vessel[examples.decided], held_back)
     return {
-        "on": f"candidates that the rule counts, in {trial.specimens} specimens, each held back once",
+        "on": f"candidates that the rule counts or only suspects, in {trial.specimens} specimens, each held back once",
         "verdict": trial.verdict,
         "new": _told(trial.new),
         "shipped": _told(trial.shipped),

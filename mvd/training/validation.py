@@ -10,12 +10,12 @@ from scipy.special import expit
 
 from mvd.training.examples import Examples
 from mvd.training.trial import Scored, auc, brier, calibration
-from mvd.vessels.score import ScoreModel, logits
+from mvd.vessels.score import CLEARED_FROM, ScoreModel, logits
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A score on one set of candidates that the rule counts: where alone it decides."""
+    """A score on one set of candidates that the rule counts or only suspects: where it decides."""
 
     vessels: int
     others: int
@@ -38,10 +38,20 @@ class Validation:
 
 
 def validate(model: ScoreModel, examples: Examples) -> Validation:
-    """Try a score on the counted ones among some examples."""
-    counted = examples.take(examples.counted)
-    chances = expit(logits(model, counted.features))
-    return validation_of(counted.is_vessel, Scored(chances, model.threshold))
+    """Try a score on those among some examples about which it decides."""
+    examples = examples.take(examples.decided)
+    return validation_of(examples.is_vessel, scored(model, examples))
+
+
+def scored(model: ScoreModel, examples: Examples) -> Scored:
+    """What a score makes of examples."""
+    return Scored(expit(logits(model, examples.features)), limits(model, examples))
+
+
+def limits(model: ScoreModel, examples: Examples) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(examples,) the probability from which on each is a vessel: as `with_score` has it."""
+    of_size = np.where(examples.compact, model.compact_threshold, model.threshold)
+    return np.where(examples.suspected, CLEARED_FROM, of_size)
 
 
 def validation_of(is_vessel: np.ndarray[Any, np.dtype[np.bool_]], scored: Scored) -> Validation:

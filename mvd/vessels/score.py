@@ -3,8 +3,8 @@
 The model is additive (Hastie & Tibshirani, Stat Sci 1986;1:297): each feature alone adds or takes away, in steps, and
 the sum is the logit of the probability. What lies beyond the range seen in training counts as its end.
 
-The rule decides what counts. The score has one word in it: a candidate that the rule would count, and that the model
-takes for something else, "does not look like a vessel". It never makes a vessel of what the rule rejects.
+The rule decides what counts. The score has a word in it where the rule would count, or only suspects: see `with_score`.
+It never makes a vessel of what the rule rejects for sure.
 
 Every feature is in µm or a ratio to the slide's own levels, so that it means the same at another stain strength,
 brightness or pixel size.
@@ -57,7 +57,7 @@ large densities on real slides, were among them and did not carry over from one 
 COMPACT_UM = 18.0
 """Longest midline of what can be a single cell or two: a blast measures 8-12 µm. What is longer is told by its shape;
 what is shorter is where a vessel and a brown cell look alike."""
-_CLEARED_FROM = 0.6
+CLEARED_FROM = 0.6
 """What the rule suspects counts all the same where the score is this sure that it is a vessel: on pictures of
 laboratories that were left out, three in ten of the suspected vessels and one in eight of the suspected cells."""
 _DOUBT_BELOW = 0.6
@@ -138,7 +138,7 @@ def with_score(
 
     What the rule would count is rejected below the threshold for its size, and ambiguous between that and
     `_DOUBT_BELOW`.
-    What the rule only suspects is rejected below `_CLEARED_FROM`; above, it counts and is ambiguous.
+    What the rule only suspects is rejected below `CLEARED_FROM`; above, it counts and is ambiguous.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def with_score(
         Whether single cells are to be rejected.
     """
     if suspected:
-        if probability < _CLEARED_FROM:
+        if probability < CLEARED_FROM:
             return replace(vessel, score=probability)
         return replace(vessel, score=probability, reason=None, ambiguous=True)
     if not vessel.accepted:
