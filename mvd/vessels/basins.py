@@ -155,7 +155,7 @@ def _merged(labels: Labels, peak: Floats, valleys: Valleys) -> Numbers:
     first[0] = -1
     rank = np.zeros(len(root), np.int32)
     rank[np.argsort(first)] = np.arange(len(root))
-    return rank[root]
+    return np.asarray(rank[root], np.int32)
 
 
 def find_root(parent: list[int], i: int) -> int:
