@@ -93,7 +93,11 @@ def _flooded(density: FloatImage, stained: NDArray[np.bool_]) -> Labels:
     highest = np.asarray(cv2.dilate(density, np.ones((3, 3), np.uint8)))
     tops = ((density == highest) & stained).astype(np.uint8)
     _, seeds = cv2.connectedComponentsWithAlgorithm(tops, 8, cv2.CV_32S, cv2.CCL_WU)
-    return np.asarray(watershed(-density, seeds, mask=stained, connectivity=2), np.int32)  # type: ignore[no-untyped-call]
+    # By rank, for which of two equally dense pixels is first flooded would depend on all of the region.
+    at = np.flatnonzero(stained)
+    depth = np.zeros(density.shape, np.int32)
+    depth.ravel()[at[np.argsort(-density.ravel()[at], kind="stable")]] = np.arange(len(at), dtype=np.int32)
+    return np.asarray(watershed(depth, seeds, mask=stained, connectivity=2), np.int32)  # type: ignore[no-untyped-call]
 
 
 def _peaks(labels: Labels, density: FloatImage) -> Floats:
@@ -145,8 +149,13 @@ def _merged(labels: Labels, peak: Floats, valleys: Valleys) -> Numbers:
             area[a] += area[b]
     root = np.array([find_root(parent, i) for i in range(len(parent))])
     root[np.array(area)[root] < _MIN_BASIN_UM2] = 0
-    _, first, inverse = np.unique(root, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first)).astype(np.int32)[inverse]
+    at = np.flatnonzero(labels)[::-1]
+    first = np.full(len(root), labels.size)
+    first[root[labels.ravel()[at]]] = at  # the last that is written is the first pixel
+    first[0] = -1
+    rank = np.zeros(len(root), np.int32)
+    rank[np.argsort(first)] = np.arange(len(root))
+    return np.asarray(rank[root], np.int32)
 
 
 def find_root(parent: list[int], i: int) -> int:
