@@ -22,7 +22,7 @@ from mvd.geometry import Raster, Rect
 from mvd.involved import InvolvedArea
 from mvd.manifest import Specimen
 from mvd.models import chosen_score
-from mvd.protocol import FieldPlan
+from mvd.protocol import CountingRule, FieldPlan, Protocol
 from mvd.review import OpenReview, field_at
 from mvd.slide import Slide, open_slide
 from mvd.store import as_stored
@@ -52,15 +52,20 @@ class Ground:
         return marrow.with_pixels(marrow.pixels & inside.pixels)
 
 
-def survey_ground(specimen: Specimen, opened: OpenReview, *, study: Path) -> Ground:
+def survey_ground(specimen: Specimen, opened: OpenReview, *, study: Path, protocol: Protocol | None = None) -> Ground:
     """Look at a slide as the measuring of it began.
+
+    Parameters
+    ----------
+    protocol
+        By which to look at it; by default that by which it was measured.
 
     Raises
     ------
     MvdError
         The slide or the learned score cannot be read, or the slide is not the one that was measured.
     """
-    protocol = opened.measured.protocol
+    protocol = protocol or opened.measured.protocol
     with _open(specimen) as slide:
         if slide.sha256() != opened.measured.slide_sha256:
             raise FieldError(
@@ -197,8 +202,24 @@ def _without(evaluable: Raster, places: Iterable[Rect]) -> Raster:
 def _found(
     ground: Ground, opened: OpenReview, cores: Sequence[Rect], evaluable: Raster, progress: Progress | None
 ) -> tuple[Vessel, ...]:
-    """Every object that touches the cores; those beside the evaluable marrow do not count."""
-    rule = opened.measured.protocol.rule
+    return vessels_at(ground, cores, evaluable=evaluable, rule=opened.measured.protocol.rule, progress=progress)
+
+
+def vessels_at(
+    ground: Ground,
+    cores: Sequence[Rect],
+    *,
+    evaluable: Raster,
+    rule: CountingRule,
+    progress: Progress | None = None,
+) -> tuple[Vessel, ...]:
+    """Every object that touches the cores, as a result would hold it; those beside the evaluable marrow do not count.
+
+    Raises
+    ------
+    MvdError
+        The slide cannot be read.
+    """
     with _open(ground.specimen) as slide:
         found = vessels_on_slide(slide, ground.survey, cores, rule=rule, score=ground.score, progress=progress)
         stored = as_stored(found, slide.calibration)

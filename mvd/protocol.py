@@ -31,6 +31,10 @@ Measure = Literal["density", "area", "chalkley"]
 NOT_MEASURING = ("title", "review", "compare")
 """Parts of the protocol that change no number of the program's: with others, no result is out of date."""
 
+_AS_BEFORE: dict[str, dict[str, object]] = {"stain": {"sensitivity": 0}}
+"""Choices that came later than results, each with the value that measures as if there were no choice: at that value
+the digest leaves them out, so that those results stand."""
+
 
 class _Section(BaseModel):
     # Strict: "false" in quotes is a text and no choice. A whole number is still a number.
@@ -44,6 +48,14 @@ class StainPlan(_Section):
         "slide",
         description="stain vectors: 'slide' estimates them from each slide, 'h-dab' takes the standard ones "
         "(Ruifrok & Johnston 2001)",
+    )
+    sensitivity: int = Field(
+        0,
+        ge=-5,
+        le=5,
+        description="how pale stain may be and still count as stained, in whole steps: 0 as measured on each slide, "
+        "each step up takes stain that is a fifth paler (density over the background, divided by 1.2), each step "
+        "down asks for a fifth more; mvd calibrate proposes a value from an observer's corrections",
     )
 
 
@@ -322,6 +334,9 @@ class Protocol(_Section):
     def digest(self) -> str:
         """SHA-256, first 16 hex digits, of every choice that can change what the program measures."""
         choices = self.model_dump(mode="json", exclude=set(NOT_MEASURING))
+        for section, added in _AS_BEFORE.items():
+            kept = {key: value for key, value in choices[section].items() if added.get(key, ...) != value}
+            choices[section] = kept
         canonical = json.dumps(choices, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -67,6 +67,7 @@ class Survey:
     tissue: Tissue
     stains: Stains
     levels: StainLevels
+    """With the protocol's sensitivity."""
     nucleus_um: float | None
     """Typical diameter of the nuclei; None where none are stained."""
     warnings: tuple[str, ...]
@@ -89,6 +90,8 @@ def survey_slide(slide: Slide, protocol: Protocol) -> Survey:
     except StainError as error:
         raise StainError(f"{slide.path.name}: {error}") from error
     doubts = *_stain_doubts(stains, levels), *_size_doubts(slide.calibration.um_per_px, nucleus, tissue.sharpness)
+    # Of vessels only: tissue, nuclei and doubts are those of the levels as measured, and so fields stay in place.
+    levels = levels.with_sensitivity(protocol.stain.sensitivity)
     return Survey(overview, tissue, stains, levels, nucleus, doubts)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from scipy.optimize import linear_sum_assignment
 
+from mvd.counterstain import with_counterstain
 from mvd.geometry import Calibration, Pixels, Raster, Rect
 from mvd.phantom import Phantom, PhantomSpec, TruthVessel, make_phantom
 from mvd.protocol import CountingRule, Protocol
@@ -79,7 +80,8 @@ def found_in(spec: PhantomSpec, rule: CountingRule = KINI) -> tuple[Vessel, ...]
 
 def found_alone(image: Raster, rule: CountingRule = KINI) -> tuple[Vessel, ...]:
     """Every object of a picture too small to be surveyed as a slide."""
-    stains = estimate_stains(image.pixels, measure_white(image.pixels), um_per_px=image.um_per_px)
+    found = estimate_stains(image.pixels, measure_white(image.pixels), um_per_px=image.um_per_px)
+    stains = with_counterstain(found, [image])
     return find_vessels(image, stains, measure_levels([stain_maps(image, stains)]), rule=rule)
 
 

@@ -64,9 +64,19 @@ def write_crowded_study(study: Path, number: int, *, first: int = 1) -> Path:
     return study
 
 
-def observe(study: Path, specimen: str, *, observer: str = "anna", finish: bool = True) -> OpenReview:
-    """A review in which every candidate of the fields is decided on as the truth is, and missed vessels are added."""
-    truth = section(int(specimen.removeprefix("s"))).truth
+def observe(
+    study: Path,
+    specimen: str,
+    *,
+    observer: str = "anna",
+    finish: bool = True,
+    truth: Sequence[TruthVessel] | None = None,
+) -> OpenReview:
+    """A review in which every candidate of the fields is decided on as the truth is, and missed vessels are added.
+
+    The truth is that of the crowded section of the specimen's number, unless another is given.
+    """
+    truth = truth or section(int(specimen.removeprefix("s"))).truth
     opened = open_review(study / "results", study / "reviews", specimen=specimen, observer=observer)
     opened = take(opened, decide.begin())
     shapes = [shapely.Polygon(one.outline) for one in truth]

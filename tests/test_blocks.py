@@ -19,7 +19,7 @@ from mvd.blocks import grid, vessels_on_slide
 from mvd.geometry import Raster, Rect
 from mvd.phantom import PhantomSpec, empty_marrow
 from mvd.protocol import CountingRule
-from mvd.vessels import Vessel
+from mvd.vessels import Candidate, Vessel, find_candidates
 
 SPEC = PhantomSpec(seed=4, width_um=330, height_um=300, vessel_density_per_mm2=200.0, bone_fraction=0.05)
 FATTY = replace(SPEC, seed=12, fat_fraction=0.5, vessel_density_per_mm2=250.0, tissue_edge=True)
@@ -32,6 +32,11 @@ def whole(spec: PhantomSpec) -> Raster:
 
 def searched(spec: PhantomSpec, cores: tuple[Rect, ...], rule: CountingRule = KINI) -> tuple[Vessel, ...]:
     return vessels_on_slide(slide_of(section(spec).image), surveyed(spec), cores, rule=rule)
+
+
+def candidates_of(spec: PhantomSpec) -> tuple[Candidate, ...]:
+    survey = surveyed(spec)
+    return find_candidates(section(spec).image, survey.stains, survey.levels, rule=KINI, tissue=survey.tissue)
 
 
 def told(vessel: Vessel) -> tuple[object, ...]:
@@ -77,10 +82,20 @@ def test_however_a_slide_is_cut_every_object_is_found_once_and_whole(spec, xs, y
 
 @pytest.mark.parametrize(("join_gap_um", "cut"), [(8.0, False), (24.0, True)])
 def test_the_wider_a_rule_joins_the_more_must_be_seen_round_a_vessel(join_gap_um, cut):
-    vessel = min(found_in(SPEC), key=lambda v: v.bounds.x0_um)
+    candidate = min(candidates_of(SPEC), key=lambda one: one.reach.x0_um)
     slide = Rect(-1000, -1000, 2000, 2000)
-    seen = vessel.bounds.expanded(40)  # 13 and 40 µm of gap and 14 µm of surroundings
-    assert mvd.blocks._is_cut(vessel, seen, slide, CountingRule(join_gap_um=join_gap_um)) is cut
+    seen = candidate.reach.expanded(40)  # 13 and 40 µm of gap and 14 µm of surroundings
+    assert mvd.blocks._is_cut(candidate, seen, slide, CountingRule(join_gap_um=join_gap_um)) is cut
+
+
+@pytest.mark.parametrize("away_um", [(-30, 0), (0, -30), (30, 0), (0, 30)], ids=["left", "above", "right", "below"])
+def test_what_had_a_part_in_a_vessel_must_be_seen_as_the_vessel_itself(away_um):
+    vessel = found_in(SPEC)[0]
+    slide, box, (right, down) = Rect(-1000, -1000, 2000, 2000), vessel.bounds, away_um
+    seen = box.expanded(40)
+    far = Rect(box.x0_um + min(right, 0), box.y0_um + min(down, 0), box.x1_um + max(right, 0), box.y1_um + max(down, 0))
+    assert not mvd.blocks._is_cut(Candidate(vessel, (), False, box), seen, slide, KINI)
+    assert mvd.blocks._is_cut(Candidate(vessel, (), False, far), seen, slide, KINI)
 
 
 def test_fields_alone_find_what_the_whole_slide_has_there():
@@ -148,7 +163,7 @@ def test_what_is_no_object_once_its_surroundings_are_seen_is_none(monkeypatch, l
     slide, survey, _ = long
     look, looks = mvd.blocks._find, []
 
-    def seen_once(search: Any, rect: Rect, within: Rect) -> list[Vessel]:
+    def seen_once(search: Any, rect: Rect, within: Rect) -> list[Candidate]:
         looks.append(within)
         return look(search, rect, within) if len(looks) == 1 else []
 
@@ -207,7 +222,7 @@ def test_no_more_than_two_blocks_are_in_memory(monkeypatch):
     monkeypatch.setattr(threads, "_allowed", threads.MOST)
     look, at_work, most = mvd.blocks._find, [], []
 
-    def watched(search: Any, rect: Rect, within: Rect) -> list[Vessel]:
+    def watched(search: Any, rect: Rect, within: Rect) -> list[Candidate]:
         at_work.append(rect)
         most.append(len(at_work))
         time.sleep(0.05)

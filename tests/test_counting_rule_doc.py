@@ -11,7 +11,7 @@ import pytest
 
 from mvd.protocol import CountingRule, Protocol
 from mvd.rules import rule_choices, rule_names
-from mvd.vessels import Reason, joining, judge, lumens
+from mvd.vessels import Reason, joining, judge, lumens, maps, score
 
 REPO = Path(__file__).resolve().parents[1]
 PAGE = REPO / "docs" / "counting-rule.md"
@@ -58,13 +58,17 @@ def test_limits_with_a_key_are_the_defaults(page: str, key: str) -> None:
         pytest.param(f"above {judge._RED_SHARES[1]:g} of the typical", id="black"),
         pytest.param(f"red density above {judge._BLACK_RED_OD:g}", id="black density"),
         pytest.param(f"less than {judge._HAZE_SLOPE_PER_UM:.2f} of the peak per µm", id="haze"),
-        pytest.param(f"less than {judge._FAINT_SHARE:g} of the slide's typical density", id="faint"),
-        pytest.param(f"red share above {judge._BLUE_SHARE:g} times", id="blue"),
+        pytest.param(f"{maps._NOISE_SIGMAS[2]:g} times the noise", id="noise"),
+        pytest.param(f"at least {maps._LEAST_OD[2]:g} OD", id="least density"),
+        pytest.param(f"no more than {maps._MOST_HIGH_OD:g} OD", id="most density"),
+        pytest.param(f"From {judge._SURE_RED_SHARES[0]:g} on that is a suspicion", id="sure golden"),
+        pytest.param(f"Up to {judge._SURE_RED_SHARES[1]:g} that is a suspicion", id="sure black"),
+        pytest.param(f"shorter than {score.COMPACT_UM:g} µm", id="compact"),
         pytest.param("{:g} to {:g} µm across".format(*judge._CELL_DIAMETER_UM), id="cell"),
         pytest.param("rim of {:g} to {:g} µm".format(*judge._RIM_DIAMETER_UM), id="rim"),
         pytest.param(f"shorter over longer side at least {judge._CELL_ASPECT:g}", id="round"),
         pytest.param(f"{judge._MEGAKARYOCYTE_DIAMETER_UM:g} µm or more across", id="megakaryocyte"),
-        pytest.param(f"Gaps up to {joining._TOUCHING_UM:g} µm always close", id="touching"),
+        pytest.param(f"Gaps up to {joining._TOUCHING_UM:g} µm may close", id="touching"),
         pytest.param(f"a µm counts as {joining._PALE_COST:g} µm", id="pale"),
         pytest.param(f"A pale space of {lumens._LUMEN_LEVELS[0][2]:g} µm²", id="lumen"),
     ],

@@ -1,5 +1,7 @@
 """The protocol reads and writes without loss, refuses what it does not know, and its digest names its choices."""
 
+import hashlib
+import json
 import tomllib
 from typing import get_args
 
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 
 from mvd.errors import ProtocolError
 from mvd.protocol import (
+    NOT_MEASURING,
     ComparisonPlan,
     CountingRule,
     CountPlan,
@@ -18,6 +21,7 @@ from mvd.protocol import (
     Protocol,
     ReviewPlan,
     SizeClass,
+    StainPlan,
 )
 
 OTHER = Protocol(
@@ -86,6 +90,9 @@ def test_the_defaults_are_the_studys() -> None:
         ("[fields]\nmin_evaluable_fraction = 0.0", r"is 0\.0; expected a number above 0 and at most 1$"),
         ("[fields]\nborder = 'both'", r"'fields\.border' is 'both'; expected 'frame', 'centre' or 'touching'$"),
         ("[fields]\nseed = -1", r"'fields\.seed' is -1; expected"),
+        ("[stain]\nsensitivity = 6", r"'stain\.sensitivity' is 6; expected a whole number at least -5 and at most 5$"),
+        ("[stain]\nsensitivity = -6", r"'stain\.sensitivity' is -6; expected a whole number at least -5"),
+        ("[stain]\nsensitivity = 0.5", r"'stain\.sensitivity' is 0\.5; expected a whole number"),
         ("[counts]\nconfidence = 1.0", r"'counts\.confidence' is 1\.0; expected a number above 0\.5 and below 1$"),
         ("[counts]\nconfidence = 95", r"'counts\.confidence' is 95"),
         ("[rule]\nlumen_required = 'false'", r"'rule\.lumen_required' is 'false'; expected true or false$"),
@@ -143,7 +150,7 @@ def test_no_sentence_is_the_validators_own() -> None:
     with pytest.raises(ProtocolError) as caught:
         Protocol.from_toml(wrong)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 24
+    assert len(lines) == 25
     assert all("; expected " in line and "Input" not in line for line in lines)
 
 
@@ -170,7 +177,16 @@ def test_whose_counts_are_compared_is_one_choice(counts: str, kept: str, observe
 
 
 def test_the_digest_of_the_default_choices_changes_only_on_purpose() -> None:
-    assert Protocol().digest == "2ae8d6e2d58f3689"
+    assert Protocol().digest == "464e7a635f1bfa00"
+
+
+def test_a_choice_that_measures_as_before_leaves_the_digest_of_earlier_results() -> None:
+    plans = [StainPlan(sensitivity=steps) for steps in range(-5, 6)]
+    digests = {plan.sensitivity: Protocol(stain=plan).digest for plan in plans}
+    without = Protocol().model_dump(mode="json", exclude={*NOT_MEASURING, "stain"}) | {"stain": {"vectors": "slide"}}
+    text = json.dumps(without, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert digests[0] == Protocol().digest == hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert len(set(digests.values())) == len(plans)
 
 
 def test_what_changes_no_measurement_does_not_change_the_digest() -> None:

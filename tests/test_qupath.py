@@ -401,15 +401,15 @@ EDITED: dict[str, tuple[Callable[[str, str, str, str], Edit], list[str]]] = {
     "moved": (lambda a, b, c, r: shift(a, 3.0), [f"redrew the outline of {A}"]),
     "deleted": (lambda a, b, c, r: delete(a), [f"rejected {A} as does not look like a vessel"]),
     "deleted where it did not count": (lambda a, b, c, r: delete(r), []),
-    "merged": (lambda a, b, c, r: joined(a, b), [f"merged {A}, {B} into c00002"]),
-    "split": (lambda a, b, c, r: apart(a), [f"split {A} into c00002-1, c00002-2"]),
-    "split with the brush": (lambda a, b, c, r: apart(a, new=False), [f"split {A} into c00002-1, c00002-2"]),
+    "merged": (lambda a, b, c, r: joined(a, b), [f"merged {A}, {B} into c00003"]),
+    "split": (lambda a, b, c, r: apart(a), [f"split {A} into c00003-1, c00003-2"]),
+    "split with the brush": (lambda a, b, c, r: apart(a, new=False), [f"split {A} into c00003-1, c00003-2"]),
     "deleted and drawn anew": (lambda a, b, c, r: again(a), [f"redrew the outline of {A}"]),
     "drawn": (
         lambda a, b, c, r: annotation(square(20, 20), "Microvessel"),
-        ["added c00002 by its outline at 20, 20 µm"],
+        ["added c00003 by its outline at 20, 20 µm"],
     ),
-    "pointed at": (lambda a, b, c, r: point(21, 20), ["added c00002 by a click at 21, 20 µm"]),
+    "pointed at": (lambda a, b, c, r: point(21, 20), ["added c00003 by a click at 21, 20 µm"]),
     "exported with the hierarchy": (
         lambda a, b, c, r: lambda root: (classify(a, "Rejected: haze")(root), nested(root))[-1],
         [f"rejected {A} as haze"],
@@ -422,8 +422,8 @@ def test_an_edit_in_qupath_becomes_the_correction_that_it_is(
     study: Path, edit: Callable[[str, str, str, str], Edit], lines: list[str]
 ) -> None:
     opened = begun(study)
-    a, b, c, *_ = vessels(opened)
-    r = next(name for name, one in opened.review.objects.items() if not one.vessel.accepted)
+    a, b, c, *_, r = vessels(opened)
+    opened = take(opened, decide.reject(opened.review, r, Reason.PIGMENT))
     names = {"a": a, "b": b, "c": c, "r": r, "reason": opened.review.objects[r].vessel.reason}
     path = edited(exported(study), edit(a, b, c, r))
     assert imported(study, path) == [line.format(**names) for line in lines]

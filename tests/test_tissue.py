@@ -141,7 +141,8 @@ def counted_along_bone() -> list[tuple[float, bool]]:
     with open_slide(SAMPLES / "p03_pre.ome.tif") as slide:
         found = vessels_on_slide(slide, survey_slide(slide, Protocol()), edges, rule=KINI)
     assert {v.reason for v in found} >= {Reason.BONE_EDGE}
-    return [(edge.y0_um, any(v.accepted for v in found if v.bounds.intersection(edge) == v.bounds)) for edge in edges]
+    near = [(edge.y0_um, edge.expanded(1.0)) for edge in edges]  # an outline along pixels may be that much off
+    return [(y0_um, any(v.accepted for v in found if v.bounds.intersection(by) == v.bounds)) for y0_um, by in near]
 
 
 @pytest.mark.slow

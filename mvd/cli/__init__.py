@@ -1,7 +1,7 @@
 """The command line: parse and call.
 
 app        the commands
-review, recount, audit, agree, qupath, train
+review, recount, audit, agree, qupath, calibrate, train
            more of them, in files of their own
 progress   what is told while a study runs
 screen     results as text and tables

@@ -11,6 +11,7 @@ import typer
 
 from mvd.cli.agree import agree
 from mvd.cli.audit import audit
+from mvd.cli.calibrate import calibrate
 from mvd.cli.compare import compare
 from mvd.cli.qupath import export_reviews, import_reviews
 from mvd.cli.recount import recount
@@ -208,4 +209,5 @@ app.command()(compare)
 app.command()(agree)
 app.command("export")(export_reviews)
 app.command("import")(import_reviews)
+app.command()(calibrate)
 app.command()(train)

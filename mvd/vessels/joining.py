@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mvd.geometry import Mask
 from mvd.protocol import CountingRule
-from mvd.vessels.basins import WALL_SHARE, Basins, Floats, Labels, find_root, meetings
+from mvd.vessels.basins import WALL_SHARE, Basins, Floats, Labels, find_root
 from mvd.vessels.choosing import Choice, GroupModel, choose
 from mvd.vessels.gaps import Gaps, directions_at, find_gaps, line_between
 from mvd.vessels.learned import SHIPPED
@@ -179,22 +179,14 @@ def _with_scraps(tree: Tree, choice: Choice, high: float) -> NDArray[np.int32]:
 
 def _pieces(basins: Basins, maps: StainMaps, owner: NDArray[np.int32]) -> tuple[Labels, NDArray[np.int32]]:
     """Separately stained pieces in raster order, and (pieces + 1,) the object of each."""
-    wall = basins.above(maps.dab, WALL_SHARE)
-    wall = np.where(owner[wall] > 0, wall, 0).astype(np.int32)
-    met = meetings(wall, maps.dab)
-    parent = list(range(basins.size + 1))
-    for a, b in zip(met.first.tolist(), met.second.tolist(), strict=True):
-        if owner[a] == owner[b]:
-            parent[find_root(parent, b)] = find_root(parent, a)
-    root = np.array([find_root(parent, i) for i in range(basins.size + 1)], np.int32)
-    joined = root[wall]
-    at = np.flatnonzero(joined)
-    values, first, inverse = np.unique(joined.ravel()[at], return_index=True, return_inverse=True)
-    number = (np.argsort(np.argsort(first)) + 1).astype(np.int32)
-    pieces = np.zeros_like(wall)
-    pieces.ravel()[at] = number[inverse]
-    object_of = np.zeros(len(values) + 1, np.int32)
-    object_of[number] = owner[values]
+    from skimage.measure import label  # noqa: PLC0415  (loads slowly)
+
+    wall = owner[basins.above(maps.dab, WALL_SHARE)]
+    # What is denser than a third of one basin's peak may lie in several places.
+    pieces = np.asarray(label(wall, background=0, connectivity=2), np.int32)  # type: ignore[no-untyped-call]
+    at = np.flatnonzero(pieces)
+    object_of = np.zeros(int(pieces.max(initial=0)) + 1, np.int32)
+    object_of[pieces.ravel()[at]] = wall.ravel()[at]
     return pieces, object_of
 
 
@@ -205,7 +197,7 @@ def _round_lumens(
     parent = list(range(len(scrap)))
     for wall in walls:
         round_it = [int(object_of[piece]) for piece in wall]
-        round_it = [one for one in round_it if not scrap[one]] or round_it[:1]
+        round_it = [one for one in round_it if not scrap[one]] or round_it
         for other in round_it[1:]:
             parent[find_root(parent, other)] = find_root(parent, round_it[0])
     root = np.array([find_root(parent, i) for i in range(len(scrap))])[object_of]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import cv2
 import numpy as np
@@ -26,6 +27,11 @@ _PEAK_SHARE, _MOST_HIGH_OD = 0.25, 0.23
 """A vessel reaches this share of what the slide's objects typically reach, or the second: on three real stains the
 palest vessels that two readers were sure of reach 0.30, 0.33 and 0.35 of their slide's median. The limit keeps dark
 clumps from hiding pale walls."""
+_STEP = 1.2
+"""What a step of sensitivity divides densities over the background by: a fifth is about the least difference of stain
+that an eye is sure of, and five steps are a factor of 2.5."""
+_LEAST_LOW_SIGMAS = 3.0
+"""No sensitivity takes unstained tissue for stain: one pixel in 700 of it lies above."""
 _MIN_SAMPLE_UM2 = 15.0
 """Stained objects smaller than this (a 4.4 µm disc) do not vote on the typical peak."""
 _MAX_WEIGHT_UM2 = 100.0
@@ -69,7 +75,24 @@ class StainLevels:
     tissue: float
     """Total: median of the tissue."""
     stained_share: float
-    """Share of the tissue above `high`."""
+    """Share of the tissue above `high` as measured, whatever the sensitivity."""
+
+    def with_sensitivity(self, steps: int) -> Self:
+        """The levels by which paler stain counts, or with `steps` below 0 only denser; 0 gives the very same levels.
+
+        Weak, low and high level move together, over the background; none falls below three standard deviations of
+        unstained tissue. What was measured (background, noise, peak, …) stays as it is.
+        """
+        if not steps:
+            return self
+        base, least = self.background, _LEAST_LOW_SIGMAS * self.noise
+
+        def moved(level: float) -> float:
+            over = level - base
+            # A level that was measured lower than that stays where it is.
+            return base + max(over / _STEP**steps, min(over, least))
+
+        return replace(self, weak=moved(self.weak), low=moved(self.low), high=moved(self.high))
 
 
 def stain_maps(region: Raster, stains: Stains) -> StainMaps:

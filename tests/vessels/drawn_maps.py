@@ -8,10 +8,13 @@ from itertools import pairwise
 import numpy as np
 
 from mvd.protocol import CountingRule
+from mvd.vessels.basins import Basins, find_basins
+from mvd.vessels.choosing import GroupModel
 from mvd.vessels.joining import Joined, join_pieces
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, StainMaps
 from mvd.vessels.measure import Measured, measure_objects
-from mvd.vessels.pieces import Labels, find_pieces
+from mvd.vessels.steps import STEP_UNIT, Steps
+from mvd.vessels.tree import GROUP_FEATURES, JOINT_FEATURES
 
 LEVELS = StainLevels(
     background=0.02,
@@ -27,6 +30,24 @@ LEVELS = StainLevels(
 )
 KINI = CountingRule()
 WALL_OD = 0.6
+
+
+def group_model(
+    *, agreement: float = 0.5, length: tuple[float, float] | None = None, joint: float = 0.0, pass_slope: float = 0.0
+) -> GroupModel:
+    """A hand-made model of groups: all agree alike with a vessel but those longer than a length, µm, which add a value.
+
+    Joints have the logit `joint` plus a slope of the logarithm of their pass.
+    """
+
+    def steps(cuts: list[float], heights: list[float]) -> Steps:
+        return Steps(np.array(cuts), np.array([round(h / STEP_UNIT) for h in heights], np.int64))
+
+    flat = steps([], [0.0])
+    longer = flat if length is None else steps([float(np.log(length[0]))], [0.0, length[1]])
+    group_steps = tuple(longer if name == "length" else flat for name in GROUP_FEATURES)
+    slopes = tuple(pass_slope if name == "pass" else 0.0 for name in JOINT_FEATURES)
+    return GroupModel(joint, slopes, round(agreement / STEP_UNIT), group_steps)
 
 
 @dataclass
@@ -92,15 +113,15 @@ class Drawing:
         parts = (np.ascontiguousarray(np.rot90(flip(p), quarters)) for p in (self.dab, self.haematoxylin, self.clear))
         return Drawing(*parts)
 
-    def pieces(self) -> Labels:
-        return find_pieces(self.maps(), LEVELS)
+    def basins(self) -> Basins:
+        return find_basins(self.dab, LEVELS.low)
 
     def joined(self, rule: CountingRule = KINI) -> Joined:
-        return join_pieces(self.pieces(), self.maps(), levels=LEVELS, rule=rule)
+        return join_pieces(self.basins(), self.maps(), levels=LEVELS, rule=rule)
 
     def objects(self, rule: CountingRule = KINI) -> int:
         return int(self.joined(rule).group.max())
 
     def measured(self, rule: CountingRule = KINI) -> list[Measured]:
-        part = rule.branches == "separate"
-        return measure_objects(self.pieces(), self.joined(rule), self.maps(), levels=LEVELS, part=part)
+        joined, part = self.joined(rule), rule.branches == "separate"
+        return measure_objects(joined.pieces, joined, self.maps(), levels=LEVELS, part=part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_maps import LEVELS, Drawing
+from drawn_maps import KINI, LEVELS, WALL_OD, Drawing, group_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sections import found_alone
@@ -12,7 +12,7 @@ from sections import found_alone
 from mvd.phantom import example
 from mvd.protocol import CountingRule
 from mvd.vessels.gaps import find_gaps
-from mvd.vessels.joining import line_between
+from mvd.vessels.joining import join_pieces, line_between
 
 
 def blank() -> Drawing:
@@ -72,13 +72,13 @@ def test_these_pieces_are_one_vessel(picture):
 
 @pytest.mark.parametrize("picture", TWO.values(), ids=TWO.keys())
 def test_these_pieces_are_two_vessels(picture):
-    assert picture.pieces().max() == 2
+    assert picture.joined().pieces.max() == 2
     assert picture.objects() == 2
 
 
 def test_the_tables_hold_pieces_to_be_joined():
     whole = {"an unbroken ring", "a ring with one gap", "in line, touching"}
-    broken = {name for name, picture in ONE.items() if picture.pieces().max() > 1}
+    broken = {name for name, picture in ONE.items() if picture.joined().pieces.max() > 1}
     assert broken >= ONE.keys() - whole
 
 
@@ -95,25 +95,6 @@ def test_a_gap_in_line_is_bridged_up_to_the_rules_gap(join_gap_um):
     rule = CountingRule(join_gap_um=join_gap_um)
     assert in_line(join_gap_um - 0.5).objects(rule) == 1
     assert in_line(join_gap_um + 1.0).objects(rule) == 2
-
-
-DOUBTFUL = {
-    "in line, 4 µm apart": (in_line(4.0), [False]),
-    "in line, 7.5 µm apart": (in_line(7.5), [True]),
-    "in line, 9 µm apart": (in_line(9.0), [True, True]),
-    "in line, 11 µm apart": (in_line(11.0), [False, False]),
-    "parallel, 5 µm apart": (TWO["parallel, 5 µm apart"], [False, False]),
-    "a wide gap in a wall round a clear lumen": (ONE["two halves of a wall round a clear lumen"], [False]),
-    "a faint end 7.5 µm off": (
-        blank().line((20, 50.25), (40, 50.25)).line((47.5, 50.25), (60, 50.25), od=(LEVELS.low + LEVELS.high) / 2),
-        [False],
-    ),
-}
-
-
-@pytest.mark.parametrize(("picture", "doubtful"), DOUBTFUL.values(), ids=DOUBTFUL.keys())
-def test_a_join_is_doubtful_where_a_slightly_different_gap_would_change_the_count(picture, doubtful):
-    assert picture.joined().doubtful.tolist() == [False, *doubtful]
 
 
 def test_without_a_gap_only_pieces_that_touch_are_joined():
@@ -133,7 +114,7 @@ def test_a_wider_rule_never_parts_what_a_narrower_one_joined(one, other):
 
 
 def test_the_bridge_is_the_narrowest_gap():
-    gaps = find_gaps(in_line(6.0).pieces(), 10.0)
+    gaps = find_gaps(in_line(6.0).joined().pieces, 10.0)
     assert len(gaps.first) == 1
     assert gaps.width_um[0] == pytest.approx(6.0, abs=0.51)
     assert gaps.p[0, 0] == gaps.q[0, 0], "straight across"
@@ -141,7 +122,7 @@ def test_the_bridge_is_the_narrowest_gap():
 
 def test_pieces_with_a_third_between_them_have_no_gap():
     picture = blank().line((40, 20), (40, 80)).line((46, 20), (46, 80)).line((52, 20), (52, 80))
-    gaps = find_gaps(picture.pieces(), 30.0)
+    gaps = find_gaps(picture.joined().pieces, 30.0)
     assert sorted(zip(gaps.first.tolist(), gaps.second.tolist(), strict=True)) == [(1, 2), (2, 3)]
 
 
@@ -152,6 +133,23 @@ def test_dots_have_a_gap_only_if_they_meet_no_farther_than_half_of_it_away(besid
     labels[30 - beside_px, 36], labels[30, 30], labels[30, 42] = 1, 2, 3
     gaps = find_gaps(labels, 5.5)
     assert ((2, 3) in zip(gaps.first.tolist(), gaps.second.tolist(), strict=True)) == gap
+
+
+def test_pieces_round_one_lumen_are_one_object_even_where_none_of_them_looks_like_a_vessel():
+    picture, nothing = ONE["two halves of a wall round a clear lumen"], group_model(agreement=-1.0)
+    joined = join_pieces(picture.basins(), picture.maps(), levels=LEVELS, rule=KINI, model=nothing)
+    assert joined.group.tolist() == [0, 1, 1]
+    assert joined.scrap.all()
+
+
+def test_a_piece_that_lies_in_two_places_is_two_pieces_of_one_object():
+    """Joined by stain paler than a third of its peak, which is not drawn."""
+    picture = blank().line((20, 50.25), (80, 50.25), width_um=4.0)
+    picture.dab[:, 78:84] = np.minimum(picture.dab[:, 78:84], 0.32 * WALL_OD)
+    joined = picture.joined()
+    assert joined.group.tolist() == [0, 1, 1]
+    (found,) = picture.measured()
+    assert found.outline_area_um2 >= found.area_um2
 
 
 def test_groups_are_numbered_by_their_first_pieces():
@@ -182,17 +180,17 @@ def test_a_bridge_runs_the_same_way_wherever_the_region_starts(p, q, shift):
     assert np.array_equal(here + np.array(shift)[:, None], there)
 
 
-BROKEN = [("capillary_cross", 3, 3), ("capillary_cross", 2, 4), ("slanted", 2, 5), ("sinusoid", 3, 5)]
-"""Kind, breaks, and of five how many at least are one object: of a ring of 8 µm three breaks leave little."""
+BROKEN = [("capillary_cross", 3, 2), ("capillary_cross", 2, 4), ("slanted", 2, 4), ("sinusoid", 3, 4)]
+"""Kind, breaks, and of five how many at least are counted: of a ring of 8 µm three breaks leave little."""
 SEEDS = (1, 2, 3, 4, 5)
 
 
 @pytest.mark.parametrize(("kind", "breaks", "at_least"), BROKEN, ids=str)
-def test_a_broken_wall_of_a_simulated_vessel_is_one_object(kind, breaks, at_least):
+def test_a_broken_wall_of_a_simulated_vessel_is_counted_once(kind, breaks, at_least):
     numbers, pieces = [], []
     for seed in SEEDS:
         found = found_alone(example(kind, seed=seed, um_per_px=0.5, breaks=breaks).image)
-        numbers.append(len(found))
+        numbers.append(sum(vessel.accepted for vessel in found))
         pieces.append(max(vessel.pieces for vessel in found))
-    assert numbers.count(1) >= at_least, numbers
+    assert max(numbers) == 1 and sum(numbers) >= at_least, numbers
     assert max(pieces) > 1

@@ -18,14 +18,13 @@ from skimage.measure import perimeter_crofton
 from skimage.morphology import skeletonize
 
 from mvd.stains import TISSUE_OD, mean_density
+from mvd.vessels.cutout import densest
 from mvd.vessels.gaps import find_gaps, reach_px
-from mvd.vessels.joining import densest
 from mvd.vessels.lengths import _neighbours, lengths_px, perimeters_um
 from mvd.vessels.lumens import _runs, walled_lumens
 from mvd.vessels.maps import WORK_UM_PER_PX, StainMaps
 from mvd.vessels.measure import _slope
 from mvd.vessels.outline import trace, trace_all, well_composed
-from mvd.vessels.pieces import _LOCAL_SHARE, _exceeds_surroundings
 from mvd.vessels.shape import depth, without_holes
 from mvd.vessels.sheet import in_sheets, lay_out
 from mvd.vessels.summary import mean, median, quantile, standard_deviation
@@ -148,18 +147,6 @@ def test_lengths_on_a_sheet_are_those_alone(objects):
     sheet = lay_out([mask.shape for mask in objects])
     found = lengths_px(sheet, objects, [depth(mask) for mask in objects])
     assert found == pytest.approx([plain_length_px(mask) for mask in objects], rel=1e-14)
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40))
-@example(1, 1, 1)
-@example(2, 40, 5)
-def test_what_exceeds_its_surroundings_is_what_a_dilation_leaves(seed, height, width):
-    random = np.random.default_rng(seed)
-    dab = (random.random((height, width), np.float32) ** 6).astype(np.float32)  # mostly pale, with dense spots
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
-    edge = 0.02 + _LOCAL_SHARE * (cv2.dilate(dab, disc).reshape(dab.shape) - 0.02)
-    at = np.flatnonzero(dab > 0.05)
-    assert np.array_equal(_exceeds_surroundings(dab, at, 0.02), (dab > edge).ravel()[at])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 2), (3, 40), (40, 33)], ids=str)

@@ -145,7 +145,8 @@ def test_for_area_a_sinusoid_is_as_much_as_six_capillaries() -> None:
     assert len(at("kini", "capillary")) == len(at("kini", "sinusoid")) == 1
     assert sinusoid.vessel_um2 / capillary.vessel_um2 == pytest.approx(30**2 / 12**2, rel=0.1)
     assert sinusoid.vessel_um2 == pytest.approx(np.pi / 4 * 30**2, rel=0.05)
-    assert sinusoid.stained_um2 == pytest.approx(np.pi / 4 * (30**2 - 26**2), rel=0.25)
+    # Stain is drawn out to a third of its height: 0.3 µm of blur on either side of the wall.
+    assert sinusoid.stained_um2 == pytest.approx(np.pi / 4 * (30.6**2 - 25.4**2), rel=0.15)
 
 
 # The rules that also say where to count: in 4 mm², 64 vessels of 12 µm 250 µm apart, and a hot spot of 49, 30 µm apart.
