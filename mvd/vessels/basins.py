@@ -153,7 +153,7 @@ def _merged(labels: Labels, peak: Floats, valleys: Valleys) -> Numbers:
     first = np.full(len(root), labels.size)
     first[root[labels.ravel()[at]]] = at  # the last that is written is the first pixel
     first[0] = -1
-    rank = np.zeros(len(root), np.int32)
+    rank: Numbers = np.zeros(len(root), np.int32)
     rank[np.argsort(first)] = np.arange(len(root))
     return np.asarray(rank[root], np.int32)
 

@@ -66,7 +66,7 @@ def test_unstained_tissue_has_no_brown_and_walls_have_theirs(how, white):
     stains = with_counterstain(stains_of(image, white), [image])
     walls, between = brown_of(image, stains)
     assert np.median(between) == pytest.approx(0, abs=0.01)
-    assert np.percentile(np.abs(between), 95) < 0.01
+    assert np.percentile(np.abs(between), 95) < 0.012
     assert np.median(walls) == pytest.approx(0.4 if "toe" not in how else 0.2, rel=0.25)
     assert np.percentile(walls, 2) > np.percentile(between, 99.9)
 
