@@ -76,6 +76,7 @@ AGREEMENTS = {
     "a whole brown cell": ((0, 0, 10, 10), [CELL], 1.0, True),
     "nothing": ((50, 50, 60, 60), [VESSEL], 0.0, True),
     "something doubtful": ((0, 0, 10, 10), [DOUBTFUL], 0.0, False),
+    "something that leaves a doubtful thing": ((6, 0, 20, 10), [DOUBTFUL], 0.0, False),
     "a speck within something doubtful": ((4, 4, 5, 5), [DOUBTFUL], 0.0, False),
     "a vessel beside something doubtful": ((0, 0, 10, 10), [VESSEL, DOUBTFUL], 1.0, True),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mvd.models import Card, read_score
 from mvd.phantom import PhantomSpec
 from mvd.training.examples import Examples
 from mvd.training.groups import Grown
-from mvd.training.laboratories import WHOLE, WITHOUT, by_stock, groups_of, learn_all, weights
+from mvd.training.laboratories import WHOLE, WITHOUT, by_stock, groups_of, grow_all, learn_all, weights
 from mvd.training.pictures import COMPOSITES, STAINS, Kind, Source
 from mvd.training.shipped import ALL_LEFT_OUT, LEARNED_FILE, LEFT_OUT_FOLDER, NEW, SHIPPED_FOLDER, Sources, make_shipped
 from mvd.vessels.choosing import GroupModel
@@ -112,6 +113,14 @@ def test_a_score_is_tried_on_what_it_did_not_learn_from(monkeypatch: pytest.Monk
     }
 
 
+def trees_of(sources: Sequence[Source], *, workers: int | None) -> tuple[Grown, ...]:
+    """Their trees, every fifth joint one between two things: simulated vessels lie too far apart to be joined."""
+    trees = grow_all(sources, workers=workers)
+    return tuple(
+        replace(tree, is_one=np.where(np.arange(len(tree.is_one)) % 5 == 0, 0.0, tree.is_one)) for tree in trees
+    )
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ScoreModel]:
     """All of it, from ten small sections."""
@@ -121,6 +130,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ScoreModel]:
     given, new = [source("given", COMPOSITES, 31)], [source("simulated", "hard", 32)]
     root = tmp_path_factory.mktemp("root")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mvd.training.shipped.grow_all", trees_of)
         patch.setattr("mvd.training.groups.LEAST_LEAF", 3)
         patch.setattr("mvd.training.groups.SPLITS", 30)
         patch.setattr("mvd.training.learner.SPLITS", 30)

@@ -38,12 +38,12 @@ def test_a_speck_alone_is_noise(diameter_um, number):
 
 
 def test_a_speck_belongs_to_the_stain_that_it_touches():
-    """Dense enough to be told apart from it, were it larger."""
-    picture = Drawing.blank().line((20, 50), (80, 50), od=0.2)
-    picture.dab[96:98, 100:102] = 0.9
-    found = picture.basins()
-    assert found.size == 1
-    assert found.labels[96, 100] == found.labels[100, 100] == 1
+    """However deep the valley; were it larger it would be a basin of its own."""
+    picture = Drawing.blank().line((20, 50), (80, 50), od=0.9)
+    picture.dab[97, 100:102], picture.dab[95:97, 100:102] = 0.2, 0.8
+    assert picture.basins().labels[95, 100] == picture.basins().labels[100, 100] == 1
+    picture.dab[97, 100:106], picture.dab[93:97, 100:106] = 0.2, 0.8
+    assert picture.basins().size == 2
 
 
 @pytest.mark.parametrize(
