@@ -37,6 +37,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "counting-rule"
 UM_PER_PX = 0.25
 TILE_PX, STRIP_PX, GAP_PX = 160, 22, 4
 COLOURS = 32
+LONG = 44
+"""Letters that fit under a picture; more are written smaller."""
 RULES = {
     "kini": CountingRule(),
     "separate": CountingRule(name="branches", branches="separate"),
@@ -263,7 +265,8 @@ def picture(item: Item) -> Image.Image:
     page.paste(sheet.finished(), (TILE_PX + GAP_PX, 0))
     draw = ImageDraw.Draw(page)
     scale_bar(draw, (TILE_PX - 18, TILE_PX - 6), 10 if item.side_um <= 60 else 20, view.um_per_px)
-    write(draw, (4, TILE_PX + 17), verdict(item), style=Type(14))
+    words = verdict(item)
+    write(draw, (4, TILE_PX + 17), words, style=Type(14 if len(words) <= LONG else 10))
     return _few_colours(page, COLOURS + 32)
 
 
