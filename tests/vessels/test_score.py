@@ -18,7 +18,7 @@ from mvd.models import shipped_score
 from mvd.phantom import PhantomSpec
 from mvd.vessels import WORK_UM_PER_PX, Candidate, Reason, Vessel, find_candidates, find_scored, find_vessels
 from mvd.vessels.measure import measure_objects
-from mvd.vessels.score import FEATURES, ScoreModel, features, logits, probabilities, with_score
+from mvd.vessels.score import CLEARED_FROM, FEATURES, ScoreModel, features, logits, probabilities, with_score
 from mvd.vessels.steps import STEP_UNIT, Steps
 
 SPEC = PhantomSpec(
@@ -210,7 +210,7 @@ def test_what_the_rule_but_suspects_counts_where_the_score_thinks_it_more_likely
 ) -> None:
     judged = with_score(a_vessel(reason=reason), chance, model(), suspected=True)
     assert judged.score == chance
-    assert (judged.reason, judged.ambiguous) == ((reason, False) if chance < 0.5 else (None, True))
+    assert (judged.reason, judged.ambiguous) == ((reason, False) if chance < CLEARED_FROM else (None, True))
 
 
 SIZES = {
