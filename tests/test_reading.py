@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from small_study import PROTOCOL, ROWS, contents, copy_of, write_manifest, write_protocol
@@ -33,6 +34,7 @@ from mvd.vessels.model import Reason
 
 FORTY = [f"s{number}" for number in range(40)]
 BLINDED = ReviewPlan(blinded=True)
+from mvd.vessels import Vessel
 
 
 @pytest.fixture
@@ -264,6 +266,11 @@ def test_what_the_program_found_is_not_counted_until_it_is_shown(study: Path) ->
     assert not hidden(open_reading(study, readings(study, "anna")[0], "anna"))
 
 
+def has_its_middle(vessel: Vessel) -> bool:
+    """Whether a click at the mean of its corners is on it."""
+    return bool(shapely.Polygon(vessel.outline).contains(shapely.Point(vessel.outline.mean(axis=0))))
+
+
 def test_a_vessel_that_both_counted_is_one_vessel_when_it_is_shown(study: Path) -> None:
     opened = unaided(study)
     machine = opened.measured.row.count
@@ -272,7 +279,7 @@ def test_a_vessel_that_both_counted_is_one_vessel_when_it_is_shown(study: Path) 
     inside = [vessel for vessel in opened.measured.machine.vessels if places[vessel.name].fields]
     counted, passed_over = (
         next(vessel for vessel in inside if vessel.accepted),
-        next(vessel for vessel in opened.measured.machine.vessels if not vessel.accepted),
+        next(v for v in opened.measured.machine.vessels if not v.accepted and has_its_middle(v)),
     )
     for number, vessel in enumerate((counted, counted), start=1):  # a click beside the first adds a second vessel
         x_um, y_um = vessel.outline.mean(axis=0)
