@@ -31,6 +31,8 @@ Measure = Literal["density", "area", "chalkley"]
 NOT_MEASURING = ("title", "review", "compare")
 """Parts of the protocol that change no number of the program's: with others, no result is out of date."""
 
+MOST_STEPS = 5
+"""Of sensitivity, up or down: five are a factor of 2.5."""
 _AS_BEFORE: dict[str, dict[str, object]] = {"stain": {"sensitivity": 0}}
 """Choices that came later than results, each with the value that measures as if there were no choice: at that value
 the digest leaves them out, so that those results stand."""
@@ -51,8 +53,8 @@ class StainPlan(_Section):
     )
     sensitivity: int = Field(
         0,
-        ge=-5,
-        le=5,
+        ge=-MOST_STEPS,
+        le=MOST_STEPS,
         description="how pale stain may be and still count as stained, in whole steps: 0 as measured on each slide, "
         "each step up takes stain that is a fifth paler (density over the background, divided by 1.2), each step "
         "down asks for a fifth more; mvd calibrate proposes a value from an observer's corrections",

@@ -17,11 +17,13 @@ from mvd.agreement import Detection
 from mvd.cohort import measure_cohort
 from mvd.corrections import decide
 from mvd.counting import count
+from mvd.errors import ProtocolError
 from mvd.moves import survey_ground, vessels_at
 from mvd.phantom import PhantomSpec, TruthVessel, make_phantom
 from mvd.phantom.write import write_ome_tiff
 from mvd.protocol import CountingRule, Protocol, ScorePlan, StainPlan
 from mvd.review import open_review, reviewed_count, take
+from mvd.steering.preview import keep_sensitivity
 from mvd.steering.reads import Read, read_finished
 from mvd.steering.search import Proposal, Tried, best_values, propose
 from mvd.steering.study import Steered, in_toml, in_words
@@ -307,3 +309,51 @@ def test_a_larger_least_size_counts_what_a_search_with_it_counts(reviewed: Path)
         outcome = outcomes[Values(0, size_um2, 8.0)]
         assert outcome.matched + outcome.extra == counted
     assert outcomes[Values(0, 150.0, 8.0)] != outcomes[NOW]
+
+
+# Kept in study.toml ---------------------------------------------------------------------------------------------------
+
+FILES = {
+    "an empty file": ("", "[stain]\nsensitivity = 2 # why\n"),
+    "no section": ("[review]\nblinded = true\n", "[review]\nblinded = true\n\n[stain]\nsensitivity = 2 # why\n"),
+    "a section without it": (
+        '[stain]\n# sensitivity = 0\n\n[rule]\nname = "mine"\n',
+        '[stain]\nsensitivity = 2 # why\n# sensitivity = 0\n\n[rule]\nname = "mine"\n',
+    ),
+    "a value": ("[stain]\n  sensitivity = -1  # old\n[counts]\n", "[stain]\nsensitivity = 2 # why\n[counts]\n"),
+    "a section at the end": ("[stain] # stain", "[stain] # stain\nsensitivity = 2 # why\n"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), FILES.values(), ids=FILES)
+def test_a_sensitivity_is_kept_in_its_line_and_all_else_stays(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(text, encoding="utf-8")
+    keep_sensitivity(file, 2, " why ")
+    assert file.read_text(encoding="utf-8") == expected
+    assert Protocol.from_toml(expected).stain.sensitivity == 2
+
+
+def test_a_reason_is_one_line_and_cannot_become_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text("", encoding="utf-8")
+    keep_sensitivity(file, 1, 'pale\nsensitivity = 5 \\1 "')
+    assert Protocol.from_toml(file.read_text(encoding="utf-8")).stain.sensitivity == 1
+    kept = file.read_bytes()
+    for why in ("", " \n ", "x" * 201, "a\u202eb", "\x1b[2J"):
+        with pytest.raises(ProtocolError, match="reason"):
+            keep_sensitivity(file, 2, why)
+    assert file.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stain = {sensitivity = 1}\n", "stain.sensitivity = 1\n", "[ stain ]\n'sensitivity' = 1\n", "[stain"],
+    ids=["inline", "dotted", "quoted", "broken"],
+)
+def test_a_file_that_cannot_be_changed_safely_stays_as_it_is(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ProtocolError):
+        keep_sensitivity(file, 2, "why")
+    assert file.read_text(encoding="utf-8") == text

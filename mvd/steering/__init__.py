@@ -5,4 +5,5 @@ search    which of them fit what an observer counted, tried on specimens left ou
 reads     what an observer counted, specimen by specimen
 trial     what the program counts in the same fields with each of the values
 study     all of it for the finished reviews of a study; nothing is written
+preview   one field at another sensitivity, and that kept in study.toml with a reason
 """

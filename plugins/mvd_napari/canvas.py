@@ -29,6 +29,7 @@ from mvd_napari.layers import (
     involved_lines,
     standing,
     to_xy,
+    to_yx,
     vessel_outlines,
     vessel_points,
 )
@@ -43,6 +44,8 @@ AROUND = 1.14
 LINE_PX = 3.0
 """Of what is drawn by hand and of the involved area, on the screen, whether a field or the whole section is seen."""
 CHOSEN_COLOUR, PENCIL_COLOUR = "#ffffff", "#ffffff"
+TRIED_COLOUR = "#ff40ff"
+"""Neither a stain's colour nor one of a vessel's standing."""
 OTHER_FIELDS_COLOUR = "#1e3ca0"
 """As the fields on the overview pictures."""
 
@@ -105,11 +108,12 @@ class Canvas:
         self._hand = hand
         self._drawing = False
         self._points_look: object = None
-        self._bare = False
+        self._bare = self._is_trying = False
         self.involved = self._lines("Involved area", 2.0)
         self.other_fields = self._lines("Other fields", 0.7)
         self.frame = self._lines("Field", 1.2)
         self.outlines = self._lines("Outlines", OUTLINE_UM)
+        self.tried = self._lines("Tried", OUTLINE_UM)
         self.points = Points(
             np.empty((0, 2)), name="Vessels", size=5, border_width=0.12, border_color=RIM, antialiasing=1, **WORLD
         )
@@ -162,6 +166,7 @@ class Canvas:
         """Everything that is drawn on the section, as the session stands."""
         if session.opened is None:
             return
+        marks = marks and not self._is_trying
         objects, counted = (session.near() if marks else ()), session.tally.counted
         hidden = session.review.hidden  # an outline would tell that the program found it
         lines = vessel_outlines(objects, counted=counted) if outlines and not hidden else None
@@ -192,6 +197,12 @@ class Canvas:
                 self.points.border_color = RIM
             self.points.selected_data = set()
         self.points.refresh(thumbnail=False)
+
+    def show_tried(self, rings: Sequence[Ring] | None) -> None:
+        """Outlines, x, y in µm, that would count by other values, in place of all marks; None brings those back."""
+        self._is_trying = rings is not None
+        rings = rings or ()
+        self.tried.draw([_closed(to_yx(ring)) for ring in rings], [TRIED_COLOUR] * len(rings))
 
     def show_chosen(self, session: Session) -> None:
         """The chosen objects, and the one under the pointer."""

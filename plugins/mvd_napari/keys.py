@@ -35,6 +35,7 @@ class Action(StrEnum):
     REPLACE_FIELD = auto()
     LEAVE_OUT = auto()
     INVOLVED = auto()
+    SENSITIVITY = auto()
     REVEAL = auto()
     UNBLIND = auto()
     FINISH = auto()
@@ -181,6 +182,14 @@ KEYS = (
         "involved area",
         "draw the involved area anew; the fields are then placed anew, after asking",
         Moment.REVIEW,
+        quiet=True,
+    ),
+    Key(
+        Action.SENSITIVITY,
+        ("K",),
+        "try a sensitivity",
+        "show the field as it would be counted if paler, or only denser, stain counted; nothing is changed",
+        Moment.SHOWN,
         quiet=True,
     ),
     Key(

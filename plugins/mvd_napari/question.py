@@ -32,6 +32,7 @@ class Question(QFrame):
         column.addLayout(self._answers)
         self._then: Callable[[str], None] | None = None
         self._back_to: QWidget | None = None
+        self._closed: Callable[[], None] | None = None
         self._is_long = False
         self.buttons: list[QPushButton] = []
         self.hide()
@@ -61,6 +62,7 @@ class Question(QFrame):
         answers: Sequence[str] = (),
         line: str | None = None,
         back_to: QWidget | None = None,
+        closed: Callable[[], None] | None = None,
     ) -> None:
         """Ask; `then` is called with the answer pressed or the line entered.
 
@@ -70,9 +72,11 @@ class Question(QFrame):
             What the line begins with; no line where None.
         back_to
             The widget that gets the keyboard afterwards.
+        closed
+            Called when the question goes away, answered or not.
         """
         self.close_it()
-        self._then, self._back_to = then, back_to
+        self._then, self._back_to, self._closed = then, back_to, closed
         self.text.setText(text)
         self._is_long = any(len(answer) > _SHORT for answer in answers)
         for answer in answers:
@@ -96,6 +100,9 @@ class Question(QFrame):
         self._swap(asked=False)
         if self._back_to is not None:
             self._back_to.setFocus()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed()
 
     def _add(self, text: str, press: Callable[[], None]) -> None:
         made, place = button(text, press), len(self.buttons)

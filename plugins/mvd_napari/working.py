@@ -21,6 +21,7 @@ from mvd_napari.panel import Panel, Pressed
 from mvd_napari.relocating import Relocating
 from mvd_napari.session import Mode, Session
 from mvd_napari.specimens import Specimens
+from mvd_napari.steering import Steering
 from mvd_napari.waiting import Waiting
 from mvd_napari.wording import STATUS_SIGNS
 from mvd_napari.workers import Workers
@@ -46,6 +47,7 @@ class Desk:
         self.viewer, self.session = viewer, session
         self.mouse, self.specimens = Mouse(self), Specimens(self)
         self.relocating, self.asking, self.waiting = Relocating(self), Asking(self), Waiting(self)
+        self.steering = Steering(self)
         self.panel = Panel(
             Pressed(self.go_to_field, self.specimens.open_number, self.undo, self.redo, self.press_finish, self.cancel)
         )
@@ -73,6 +75,7 @@ class Desk:
             Action.REPLACE_FIELD: self.relocating.replace,
             Action.LEAVE_OUT: self.asking.leave_out,
             Action.INVOLVED: self.relocating.begin_involved,
+            Action.SENSITIVITY: self.steering.begin,
             Action.REVEAL: self.asking.reveal,
             Action.UNBLIND: self.asking.unblind,
             Action.FINISH: self.asking.finish,
