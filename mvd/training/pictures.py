@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mvd.errors import TrainingError
-from mvd.geometry import Ring
+from mvd.geometry import Pixels, Ring
 from mvd.phantom import ENDOTHELIAL, PhantomSpec, make_phantom
 from mvd.slide import Slide, open_slide
 from mvd.training.examples import Known
+from mvd.training.retouching import retouched
 
 Kind = Literal["real", "composite", "given", "simulated"]
 """`given` are the composites that come with the folder: tried on, never learned from."""
@@ -82,6 +83,8 @@ class Source:
     """16-bit picture: the number of the vessel or decoy that each pixel belongs to."""
     spec: PhantomSpec | None = None
     """How a simulated section is made."""
+    look: int | None = None
+    """Seed of another look of the picture (`retouched`); None for the picture as it is."""
 
     @property
     def stock(self) -> str:
@@ -101,20 +104,33 @@ class Opened:
 
 @contextmanager
 def opened(source: Source) -> Iterator[Opened]:
-    """The picture with what is known of it; a simulated section is made, and read from a file as a user's would be."""
-    if source.path is not None:
-        mask = None if source.mask is None else np.asarray(_read_mask(source.mask), np.int32)
+    """The picture with what is known of it; what is made for it is read from a file as a user's would be."""
+    if source.path is None:
+        assert source.spec is not None
+        phantom = make_phantom(source.spec)
+        known = tuple(Known(t.outline, str(t.kind), t.counts, t.kind in ENDOTHELIAL) for t in phantom.truth)
+        objects = _painted(known, phantom.image.pixels.shape, source.um_per_px)
+        with _slide_of(phantom.image.pixels, source.um_per_px) as slide:
+            yield Opened(slide, known, objects)
+        return
+    mask = None if source.mask is None else np.asarray(_read_mask(source.mask), np.int32)
+    if source.look is None:
         with open_slide(source.path, um_per_px=source.um_per_px) as slide:
             yield Opened(slide, source.known, mask)
         return
-    assert source.spec is not None
-    phantom = make_phantom(source.spec)
-    known = tuple(Known(t.outline, str(t.kind), t.counts, t.kind in ENDOTHELIAL) for t in phantom.truth)
+    with Image.open(source.path) as image:
+        pixels = retouched(np.asarray(image.convert("RGB")), source.look)
+    with _slide_of(pixels, source.um_per_px) as slide:
+        yield Opened(slide, source.known, mask)
+
+
+@contextmanager
+def _slide_of(pixels: Pixels, um_per_px: float) -> Iterator[Slide]:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "section.png"
-        Image.fromarray(phantom.image.pixels).save(path)
-        with open_slide(path, um_per_px=source.um_per_px) as slide:
-            yield Opened(slide, known, _painted(known, phantom.image.pixels.shape, source.um_per_px))
+        path = Path(folder) / "picture.png"
+        Image.fromarray(pixels).save(path)
+        with open_slide(path, um_per_px=um_per_px) as slide:
+            yield slide
 
 
 def _painted(known: Sequence[Known], shape: tuple[int, ...], um_per_px: float) -> Objects:
@@ -137,6 +153,13 @@ def simulated(specs: Sequence[PhantomSpec]) -> tuple[Source, ...]:
     """Simulated sections as sources."""
     return tuple(
         Source(f"section {spec.seed}", "simulated", spec.difficulty, spec.um_per_px, spec=spec) for spec in specs
+    )
+
+
+def other_looks(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Each picture once more, retouched."""
+    return tuple(
+        replace(source, name=f"{source.name}, retouched", look=number) for number, source in enumerate(sources)
     )
 
 
