@@ -69,6 +69,7 @@ samples: .venv/installed  ## make sample_images again with the phantom
 # Composites are kept in out/composites: making them takes a third of the time.
 REAL ?= $(SHARED)
 model: .venv/installed-dev  ## learn models/vessel_score, mvd/vessels/learned.py and benchmarks/left_out again from REAL (half an hour)
+	$(BIN)/python -m pip install --quiet -e ".[model]"
 	$(BIN)/python -m mvd.training $(REAL)
 
 benchmark-accuracy: .venv/installed  ## find vessels on 36 new simulated sections, beside a generic baseline (minutes)

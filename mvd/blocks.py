@@ -23,6 +23,7 @@ from mvd.vessels import WORK_UM_PER_PX, Candidate, ScoreModel, StainLevels, Vess
 from mvd.vessels.choosing import GroupModel
 from mvd.vessels.joining import widest_gap_um
 from mvd.vessels.learned import SHIPPED
+from mvd.vessels.look import Look
 
 CORE_UM = 1024.0
 """Side of a block: with its margin 5 MPix, some 300 MB while it is worked on."""
@@ -31,6 +32,8 @@ MARGIN_UM = 64.0
 _BLUR_UM = 14.0
 """How far the surroundings reach into an object: blur (2 µm), the gap to a body beside it, and the stretch by which the
 direction of a piece beyond a gap is told (6 µm)."""
+_SMOOTHED_UM = 4.0
+"""How far smoothing (0.5 µm) reaches, and some more: what a network saw may lie this near an edge."""
 _MAX_LOOKS = 6
 """A vessel is followed this often, doubling the margin: 4 mm, more than any section of one."""
 
@@ -185,7 +188,13 @@ def _reach_um(rule: CountingRule, tissue: Tissue) -> float:
 
 
 def candidates_in(
-    slide: Slide, survey: Survey, rect: Rect, *, rule: CountingRule, groups: GroupModel = SHIPPED
+    slide: Slide,
+    survey: Survey,
+    rect: Rect,
+    *,
+    rule: CountingRule,
+    groups: GroupModel = SHIPPED,
+    look: Look | None = None,
 ) -> tuple[Candidate, ...]:
     """The candidates that touch a rectangle, with their features; a very long one may be cut off.
 
@@ -193,10 +202,14 @@ def candidates_in(
     ----------
     groups
         What is known of groups of stain that are one vessel.
+    look
+        Sees what the rule would count, or only suspects.
     """
     read = _aligned(rect.expanded(MARGIN_UM), slide.bounds)
     region, tissue = _Search(slide, survey.tissue, survey.stains, survey.levels, rule).read(read)
-    found = find_candidates(region, survey.stains, survey.levels, rule=rule, tissue=tissue, within=rect, groups=groups)
+    found = find_candidates(
+        region, survey.stains, survey.levels, rule=rule, tissue=tissue, within=rect, groups=groups, look=look
+    )
     return tuple(candidate for candidate in found if candidate.vessel.bounds.intersection(rect) is not None)
 
 
@@ -269,12 +282,17 @@ def _overlap_um2(whole: Vessel, part: Vessel) -> float:
 
 def _is_cut(found: Candidate, rect: Rect, bounds: Rect, rule: CountingRule) -> bool:
     """Whether what made a vessel of it lies so near an edge of what was read that there may be more of it beyond."""
-    box, near = found.reach, _BLUR_UM + widest_gap_um(rule)
+    chosen = _is_near_cut(found.reach, _BLUR_UM + widest_gap_um(rule), rect, bounds)
+    return chosen or (found.seen is not None and _is_near_cut(found.seen, _SMOOTHED_UM, rect, bounds))
+
+
+def _is_near_cut(box: Rect, near_um: float, rect: Rect, bounds: Rect) -> bool:
+    """Whether a box lies so near an edge of what was read that is none of the slide."""
     return (
-        (box.x0_um < rect.x0_um + near and rect.x0_um > bounds.x0_um)
-        or (box.y0_um < rect.y0_um + near and rect.y0_um > bounds.y0_um)
-        or (box.x1_um > rect.x1_um - near and rect.x1_um < bounds.x1_um)
-        or (box.y1_um > rect.y1_um - near and rect.y1_um < bounds.y1_um)
+        (box.x0_um < rect.x0_um + near_um and rect.x0_um > bounds.x0_um)
+        or (box.y0_um < rect.y0_um + near_um and rect.y0_um > bounds.y0_um)
+        or (box.x1_um > rect.x1_um - near_um and rect.x1_um < bounds.x1_um)
+        or (box.y1_um > rect.y1_um - near_um and rect.y1_um < bounds.y1_um)
     )
 
 

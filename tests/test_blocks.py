@@ -17,6 +17,7 @@ import mvd.blocks
 from mvd import threads
 from mvd.blocks import grid, vessels_on_slide
 from mvd.geometry import Raster, Rect
+from mvd.models import shipped_score
 from mvd.phantom import PhantomSpec, empty_marrow
 from mvd.protocol import CountingRule
 from mvd.vessels import Candidate, Vessel, find_candidates
@@ -31,7 +32,8 @@ def whole(spec: PhantomSpec) -> Raster:
 
 
 def searched(spec: PhantomSpec, cores: tuple[Rect, ...], rule: CountingRule = KINI) -> tuple[Vessel, ...]:
-    return vessels_on_slide(slide_of(section(spec).image), surveyed(spec), cores, rule=rule)
+    slide, score = slide_of(section(spec).image), shipped_score()
+    return vessels_on_slide(slide, surveyed(spec), cores, rule=rule, score=score)
 
 
 def candidates_of(spec: PhantomSpec) -> tuple[Candidate, ...]:
@@ -46,7 +48,7 @@ def told(vessel: Vessel) -> tuple[object, ...]:
         vessel.width_um, vessel.perimeter_um, vessel.mean_dab_od,
     )  # fmt: skip
     rings = tuple(ring.tobytes() for ring in (vessel.outline, *vessel.lumens))
-    return (*(round(float(n), 3) for n in numbers), vessel.pieces, vessel.reason, vessel.ambiguous, rings)
+    return (*(round(float(n), 3) for n in numbers), vessel.pieces, vessel.reason, vessel.ambiguous, vessel.score, rings)
 
 
 @pytest.mark.slow
@@ -94,8 +96,19 @@ def test_what_had_a_part_in_a_vessel_must_be_seen_as_the_vessel_itself(away_um):
     slide, box, (right, down) = Rect(-1000, -1000, 2000, 2000), vessel.bounds, away_um
     seen = box.expanded(40)
     far = Rect(box.x0_um + min(right, 0), box.y0_um + min(down, 0), box.x1_um + max(right, 0), box.y1_um + max(down, 0))
-    assert not mvd.blocks._is_cut(Candidate(vessel, (), False, box), seen, slide, KINI)
-    assert mvd.blocks._is_cut(Candidate(vessel, (), False, far), seen, slide, KINI)
+    assert not mvd.blocks._is_cut(Candidate(vessel, (), False, box, None), seen, slide, KINI)
+    assert mvd.blocks._is_cut(Candidate(vessel, (), False, far, None), seen, slide, KINI)
+
+
+@pytest.mark.parametrize("away_um", [(-50, 0), (0, -50), (50, 0), (0, 50)], ids=["left", "above", "right", "below"])
+def test_what_a_network_saw_round_a_vessel_must_have_been_read(away_um):
+    vessel = found_in(SPEC)[0]
+    slide, box, (right, down) = Rect(-1000, -1000, 2000, 2000), vessel.bounds, away_um
+    near = Rect(box.x0_um + right, box.y0_um + down, box.x1_um + right, box.y1_um + down)
+    for read_um, cut in ((54.1, False), (53.9, True)):
+        candidate = Candidate(vessel, (), False, box, near)
+        assert mvd.blocks._is_cut(candidate, box.expanded(read_um), slide, KINI) is cut
+        assert not mvd.blocks._is_cut(candidate, box.expanded(read_um), box.expanded(read_um), KINI)
 
 
 def test_fields_alone_find_what_the_whole_slide_has_there():

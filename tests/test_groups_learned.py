@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from mvd.geometry import Calibration
 from mvd.phantom import PhantomSpec
 from mvd.slide.model import Facts, Level, Slide
 from mvd.training.examples import Known
-from mvd.training.groups import Grown, agreements, fit_groups, grown, is_one_thing, learned_text
+from mvd.training.groups import fit_groups, learned_text
+from mvd.training.grown import NOTHING, OTHER, PART, VESSEL, Grown, agreements, grown, is_one_thing, looks
 from mvd.training.pictures import Opened, Source
 from mvd.vessels.choosing import GroupModel
 from mvd.vessels.steps import STEP_UNIT, summed
@@ -66,19 +68,19 @@ def picture(*known: Known) -> Opened:
     return Opened(slide, known, None)
 
 
-VESSEL = Known(box(0, 0, 10, 10), "vessel", counts=True, is_stained_vessel=True)
+A_VESSEL = Known(box(0, 0, 10, 10), "vessel", counts=True, is_stained_vessel=True)
 CELL = Known(box(0, 0, 10, 10), "cell", counts=False, is_stained_vessel=False)
 DOUBTFUL = Known(box(0, 0, 10, 10), "ambiguous", counts=False, is_stained_vessel=True)
 AGREEMENTS = {
-    "a whole vessel": ((0, 0, 10, 10), [VESSEL], 1.0, True),
-    "half of one": ((0, 0, 10, 5), [VESSEL], 0.5, True),
-    "two in one": ((0, 0, 20, 10), [VESSEL], 0.5, True),
+    "a whole vessel": ((0, 0, 10, 10), [A_VESSEL], 1.0, True),
+    "half of one": ((0, 0, 10, 5), [A_VESSEL], 0.5, True),
+    "two in one": ((0, 0, 20, 10), [A_VESSEL], 0.5, True),
     "a whole brown cell": ((0, 0, 10, 10), [CELL], 1.0, True),
-    "nothing": ((50, 50, 60, 60), [VESSEL], 0.0, True),
+    "nothing": ((50, 50, 60, 60), [A_VESSEL], 0.0, True),
     "something doubtful": ((0, 0, 10, 10), [DOUBTFUL], 0.0, False),
     "something that leaves a doubtful thing": ((6, 0, 20, 10), [DOUBTFUL], 0.0, False),
     "a speck within something doubtful": ((4, 4, 5, 5), [DOUBTFUL], 0.0, False),
-    "a vessel beside something doubtful": ((0, 0, 10, 10), [VESSEL, DOUBTFUL], 1.0, True),
+    "a vessel beside something doubtful": ((0, 0, 10, 10), [A_VESSEL, DOUBTFUL], 1.0, True),
 }
 
 
@@ -88,6 +90,25 @@ def test_a_group_agrees_with_what_it_covers(
 ) -> None:
     best, is_told = agreements(np.array([group], float), picture(*known))
     assert (best.tolist(), is_told.tolist()) == (pytest.approx([expected]), [told])
+
+
+A_CELL_BESIDE = Known(box(4, 0, 12, 10), "cell", counts=False, is_stained_vessel=False)
+LIKENESSES = {
+    "a whole vessel": ((0, 0, 10, 10), [A_VESSEL], VESSEL),
+    "a brown cell": ((0, 0, 10, 9), [CELL], OTHER),
+    "a vessel beside a cell": ((0, 0, 10, 10), [A_VESSEL, A_CELL_BESIDE], VESSEL),
+    "a third of a vessel": ((0, 0, 10, 3), [A_VESSEL], PART),
+    "far from everything": ((50, 50, 60, 60), [A_VESSEL, CELL], NOTHING),
+    "something doubtful": ((0, 0, 10, 10), [DOUBTFUL], ""),
+}
+
+
+@pytest.mark.parametrize(("group", "known", "expected"), LIKENESSES.values(), ids=LIKENESSES)
+def test_a_group_looks_like_what_its_box_agrees_with(
+    group: tuple[float, ...], known: list[Known], expected: str
+) -> None:
+    boxes = np.array([group, (200, 200, 210, 210)], float)
+    assert looks(boxes, known, np.array([True, False])).tolist() == [expected, ""]
 
 
 SMALL = PhantomSpec(
@@ -105,6 +126,8 @@ def test_a_section_grows_a_tree_whose_groups_hold_its_vessels() -> None:
         found.groups.shape == (len(found.agreement), len(GROUP_FEATURES)) == (len(found.is_told), len(GROUP_FEATURES))
     )
     assert (found.agreement > 0.7).sum() >= 3
+    assert (found.looks_like == VESSEL).sum() >= 3
+    assert len(found.patches) == len(found.shrunk) == len(found.looks_like) == len(found.agreement)
     again = grown(Source("s", "simulated", "typical", 0.5, spec=SMALL))
     assert again is not None
     assert np.array_equal(again.groups, found.groups)
@@ -132,7 +155,10 @@ def drawn(stock: str, *, seed: int = 1, joints: int = 3000, wrong: bool = False)
     if wrong:
         is_one, agreement = 1 - is_one, 1 - agreement
     is_one[::10] = np.nan
-    return Grown(stock, stock.rsplit(maxsplit=1)[-1], of_joints, is_one, of_groups, agreement, np.ones(600, bool))
+    return Grown(
+        stock, stock.rsplit(maxsplit=1)[-1], of_joints, is_one, of_groups, agreement, np.ones(600, bool),
+        np.full(600, PART), np.zeros((600, 0), np.uint8), np.zeros(600),
+    )  # fmt: skip
 
 
 def agreement_of(model: GroupModel, first: float) -> float:
@@ -151,13 +177,13 @@ def test_joints_and_groups_are_learned_as_they_were_drawn() -> None:
 def test_joints_within_vessels_and_between_weigh_the_same() -> None:
     one = drawn("a")
     keep = np.flatnonzero((one.is_one == 1) | (np.arange(len(one.is_one)) % 5 == 0))
-    few = Grown("a", "a", one.joints[keep], one.is_one[keep], one.groups, one.agreement, one.is_told)
+    few = replace(one, joints=one.joints[keep], is_one=one.is_one[keep])
     assert fit_groups([few]).joint_base == pytest.approx(fit_groups([one]).joint_base, abs=0.2)
 
 
 def test_what_is_no_example_has_no_say() -> None:
     good, bad = drawn("a"), drawn("a", seed=2, wrong=True)
-    silent = Grown("a", "a", bad.joints[:0], bad.is_one[:0], bad.groups, bad.agreement, np.zeros(600, bool))
+    silent = replace(bad, joints=bad.joints[:0], is_one=bad.is_one[:0], is_told=np.zeros(600, bool))
     model = fit_groups([good, silent])
     assert agreement_of(model, 1.5) - agreement_of(model, 0.5) > 0.4
 

@@ -127,13 +127,24 @@ def ungrouped(content: Any) -> None:
     del content["groups"]["features"]["aspect"]
 
 
+def unseeing(content: Any) -> None:
+    """Weights of the network that do not fit its layers."""
+    content["look"]["convolutions"][1]["weights"] = content["look"]["convolutions"][0]["weights"]
+
+
+def unreadable(content: Any) -> None:
+    content["look"]["convolutions"][0]["weights"] = "no base64!"
+
+
 FAULTS = {
+    "a network that does not fit": (WEIGHTS_FILE, unseeing, True, "does not fit together"),
+    "a network that is damaged": (WEIGHTS_FILE, unreadable, True, "does not fit together"),
     "a step is another one": (WEIGHTS_FILE, moved, False, "was changed after its card was written"),
     "cuts do not rise": (WEIGHTS_FILE, falling, True, "cuts must rise"),
     "a step is missing": (WEIGHTS_FILE, too_short, True, "2 cuts need one step more, not 2"),
     "of other features": (WEIGHTS_FILE, renamed, True, "of another version of the program ('aspect'); train it again"),
     "no threshold": (WEIGHTS_FILE, no_longer("threshold"), True, "threshold: Field required"),
-    "another format": (WEIGHTS_FILE, lambda content: content.update(format=1), True, "format: Input should be 2"),
+    "another format": (WEIGHTS_FILE, lambda content: content.update(format=1), True, "format: Input should be 3"),
     "no threshold for cells": (WEIGHTS_FILE, no_longer("compact_threshold"), True, "compact_threshold: Field required"),
     "groups of other joints": (WEIGHTS_FILE, regrouped, True, "of another version of the program ('shade'); train it"),
     "groups without a feature": (WEIGHTS_FILE, ungrouped, True, "of another version of the program ('aspect'); train"),

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_looks import a_look, a_patch
 
 from mvd.models import Card, read_score
 from mvd.phantom import PhantomSpec
 from mvd.training.examples import Examples
-from mvd.training.groups import Grown
-from mvd.training.laboratories import WHOLE, WITHOUT, by_stock, groups_of, grow_all, learn_all, weights
+from mvd.training.grown import Grown
+from mvd.training.laboratories import WHOLE, WITHOUT, by_stock, groups_of, grow_all, learn_all, looks_of, weights
 from mvd.training.pictures import COMPOSITES, STAINS, Kind, Source
 from mvd.training.shipped import ALL_LEFT_OUT, LEARNED_FILE, LEFT_OUT_FOLDER, NEW, SHIPPED_FOLDER, Sources, make_shipped
 from mvd.vessels.choosing import GroupModel
+from mvd.vessels.look import Look
 from mvd.vessels.score import FEATURES, ScoreModel
 from mvd.vessels.steps import Steps
 from mvd.vessels.tree import GROUP_FEATURES, JOINT_FEATURES
@@ -34,7 +37,7 @@ def source(kind: Kind, laboratory: str, seed: int = 1) -> Source:
 def examples_of(number: int, *, vessels: int) -> Examples:
     yes = np.ones(number, bool)
     features = np.zeros((number, len(FEATURES)))
-    return Examples(features, np.arange(number) < vessels, yes, ~yes, np.full(number, "s"), np.full(number, ""))
+    return Examples(features, np.arange(number) < vessels, yes, ~yes, np.full(number, "s"), np.full(number, ""), ~yes)
 
 
 def test_vessels_and_other_things_of_each_stock_weigh_the_same_and_simulated_ones_less() -> None:
@@ -62,7 +65,7 @@ def no_groups() -> GroupModel:
     return GroupModel(0.0, (0.0,) * len(JOINT_FEATURES), 0, (flat,) * len(GROUP_FEATURES))
 
 
-def test_groups_of_a_place_are_learned_without_its_laboratories(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_and_looks_of_a_place_are_learned_without_its_laboratories(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[str]] = []
 
     def spy(trees: list[Grown]) -> GroupModel:
@@ -71,22 +74,30 @@ def test_groups_of_a_place_are_learned_without_its_laboratories(monkeypatch: pyt
 
     monkeypatch.setattr("mvd.training.laboratories.fit_groups", spy)
     nothing = np.zeros(0)
-    trees = [Grown(f"real {name}", name, nothing, nothing, nothing, nothing, nothing > 0) for name in LABORATORIES]
-    assert set(groups_of(trees)) == {WHOLE, *WITHOUT}
-    assert set(LABORATORIES) in seen
-    for without in WITHOUT.values():
-        assert set(LABORATORIES) - set(without) in seen
+    monkeypatch.setattr("mvd.training.laboratories.fit_look", spy)
+    trees = [
+        Grown(f"real {name}", name, *(nothing,) * 4, nothing > 0, nothing.astype(str), nothing, nothing)
+        for name in LABORATORIES
+    ]
+    for learn in (groups_of, partial(looks_of, workers=1)):
+        seen.clear()
+        assert set(learn(trees)) == {WHOLE, *WITHOUT}
+        assert set(LABORATORIES) in seen
+        for without in WITHOUT.values():
+            assert set(LABORATORIES) - set(without) in seen
 
 
 def test_a_score_is_tried_on_what_it_did_not_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     learned: dict[str, set[str]] = {}
 
-    def fit(examples: Examples, weight: np.ndarray, *, name: str, version: str, groups: GroupModel) -> ScoreModel:
+    def fit(
+        examples: Examples, weight: np.ndarray, *, name: str, version: str, groups: GroupModel, look: Look
+    ) -> ScoreModel:
         learned[name] = set(examples.group.tolist())
         flat = Steps(np.zeros(0), np.zeros(1, np.int64))
-        return ScoreModel(name, version, "", 0, (flat,) * len(FEATURES), 0.5, 0.5, groups)
+        return ScoreModel(name, version, "", 0, (flat,) * len(FEATURES), 0.5, 0.5, groups, look)
 
-    def find(of: Source, groups: dict[str, GroupModel]) -> dict[str, Examples]:
+    def find(of: Source, groups: dict[str, tuple[GroupModel, Look]]) -> dict[str, Examples]:
         some = examples_of(2, vessels=1)
         return dict.fromkeys(groups, replace(some, group=np.full(2, of.name)))
 
@@ -96,7 +107,8 @@ def test_a_score_is_tried_on_what_it_did_not_learn_from(monkeypatch: pytest.Monk
     sources = [source("composite", name) for name in LABORATORIES]
     others = {COMPOSITES: [source("given", COMPOSITES)], WHOLE: [source("simulated", "new")]}
     groups = dict.fromkeys((WHOLE, *WITHOUT), no_groups())
-    made = learn_all(groups, sources, others=others, name="n", version="1", workers=1)
+    looks = dict.fromkeys(groups, a_look())
+    made = learn_all(groups, looks, sources, others=others, name="n", version="1", workers=1)
     assert learned == {
         "n": {"tumour 1", "sarcoma 1", "colon 1", "hard 1"},
         "n without colon": {"tumour 1", "sarcoma 1", "hard 1"},
@@ -121,6 +133,10 @@ def trees_of(sources: Sequence[Source], *, workers: int | None) -> tuple[Grown, 
     )
 
 
+def random_looks(_trees: Sequence[Grown], *, workers: int | None) -> dict[str, Look]:
+    return {place: a_look(seed + (workers or 0)) for seed, place in enumerate((WHOLE, *WITHOUT))}
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ScoreModel]:
     """All of it, from ten small sections."""
@@ -131,6 +147,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ScoreModel]:
     root = tmp_path_factory.mktemp("root")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mvd.training.shipped.grow_all", trees_of)
+        patch.setattr("mvd.training.shipped.looks_of", random_looks)  # needs no PyTorch
         patch.setattr("mvd.training.groups.LEAST_LEAF", 3)
         patch.setattr("mvd.training.groups.SPLITS", 30)
         patch.setattr("mvd.training.learner.SPLITS", 30)
@@ -149,6 +166,9 @@ def test_every_model_is_made_whole(made: tuple[Path, ScoreModel]) -> None:
     }
     shipped = read_score(root / SHIPPED_FOLDER)
     assert (shipped.sha256, shipped.groups) == (model.sha256, None)
+    patch = a_patch(1)
+    assert shipped.look is not None and model.look is not None
+    assert shipped.look.logits([patch]) == model.look.logits([patch]) == a_look(1).logits([patch])
     left_out = [read_score(root / LEFT_OUT_FOLDER / place) for place in WITHOUT]
     assert all(one.groups is not None for one in left_out)
     assert len({one.sha256 for one in (shipped, *left_out)}) == 1 + len(WITHOUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mvd.errors import ModelError
 from mvd.vessels.choosing import GroupModel
+from mvd.vessels.look import Convolution, Look
 from mvd.vessels.score import FEATURES, ScoreModel
 from mvd.vessels.steps import Steps
 from mvd.vessels.tree import GROUP_FEATURES, JOINT_FEATURES
@@ -79,22 +81,42 @@ class _Groups(_Part):
     features: dict[str, _Step]
 
 
+class _Convolution(_Part):
+    inputs: int = Field(gt=0)
+    weights: str
+    """base64 of (out, in, 3, 3) signed bytes."""
+    factor: tuple[float, ...] = Field(strict=False)
+    offset: tuple[float, ...] = Field(strict=False)
+    halved: bool
+
+
+class _Look(_Part):
+    """A `Look`."""
+
+    convolutions: tuple[_Convolution, ...] = Field(strict=False)
+    hidden: tuple[tuple[float, ...], ...] = Field(strict=False)
+    output: tuple[float, ...] = Field(strict=False)
+
+
 class _Weights(_Part):
-    format: Literal[2]
+    format: Literal[3]
     base: int
     threshold: float = Field(gt=0, lt=1)
     compact_threshold: float = Field(gt=0, lt=1)
     features: dict[str, _Step]
     groups: _Groups | None = None
+    look_weight: float = 0.0
+    look: _Look | None = None
 
 
 def weights_text(model: ScoreModel) -> str:
     """The numbers of a model as its weights file holds them; the same model gives the same text."""
     head = (
-        f'"format": 2,\n "base": {model.base},\n "threshold": {model.threshold!r},\n '
-        f'"compact_threshold": {model.compact_threshold!r}'
+        f'"format": 3,\n "base": {model.base},\n "threshold": {model.threshold!r},\n '
+        f'"compact_threshold": {model.compact_threshold!r},\n "look_weight": {model.look_weight!r}'
     )
-    return f'{{{head},\n "features": {_steps_text(FEATURES, model.steps)}{_groups_text(model.groups)}}}\n'
+    parts = f"{_steps_text(FEATURES, model.steps)}{_groups_text(model.groups)}{_look_text(model.look)}"
+    return f'{{{head},\n "features": {parts}}}\n'
 
 
 def _steps_text(names: Iterable[str], steps: Iterable[Steps]) -> str:
@@ -112,6 +134,29 @@ def _groups_text(groups: GroupModel | None) -> str:
     return (
         f',\n "groups": {{"joint_base": {groups.joint_base!r}, "joints": {json.dumps(joints)}, '
         f'"base": {groups.group_base},\n "features": {_steps_text(GROUP_FEATURES, groups.group_steps)}}}'
+    )
+
+
+def _look_text(look: Look | None) -> str:
+    if look is None:
+        return ""
+    layers = ",\n".join(
+        "   "
+        + json.dumps(
+            {
+                "inputs": layer.weights.shape[1],
+                "weights": base64.b64encode(layer.weights.tobytes()).decode(),
+                "factor": layer.factor.tolist(),
+                "offset": layer.offset.tolist(),
+                "halved": layer.is_halved,
+            }
+        )
+        for layer in look.convolutions
+    )
+    hidden = ",\n".join(f"   {row}" for row in look.hidden.tolist())
+    return (
+        f',\n "look": {{"convolutions": [\n{layers}\n  ],\n  "hidden": [\n{hidden}\n  ],\n'
+        f'  "output": {look.output.tolist()}}}'
     )
 
 
@@ -169,6 +214,8 @@ def read_score(folder: Path) -> ScoreModel:
         read.threshold,
         read.compact_threshold,
         None if read.groups is None else _group_model(read.groups, folder),
+        None if read.look is None else _look(read.look, folder),
+        read.look_weight,
     )
 
 
@@ -187,6 +234,26 @@ def _group_model(read: _Groups, folder: Path) -> GroupModel:
         raise ModelError(f"the model in {folder} is of another version of the program ('{other}'); train it again")
     slopes = tuple(read.joints[name] for name in JOINT_FEATURES)
     return GroupModel(read.joint_base, slopes, read.base, _steps(read.features, GROUP_FEATURES, folder))
+
+
+def _look(read: _Look, folder: Path) -> Look:
+    try:
+        convolutions = tuple(
+            Convolution(
+                np.frombuffer(base64.b64decode(layer.weights, validate=True), np.int8).reshape(
+                    len(layer.factor), layer.inputs, 3, 3
+                ),
+                np.array(layer.factor, np.float32),
+                np.array(layer.offset, np.float32),
+                layer.halved,
+            )
+            for layer in read.convolutions
+        )
+        return Look(convolutions, np.array(read.hidden, np.float64), np.array(read.output, np.float64))
+    except ValueError as error:
+        raise ModelError(
+            f"the network in {folder / WEIGHTS_FILE} does not fit together ({error}); {_REMEDY}"
+        ) from error
 
 
 _REMEDY = "install mvd again, or put the model's own files back"

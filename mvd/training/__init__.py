@@ -1,11 +1,14 @@
-"""Learned scores and groups: from pictures of known truth, or from what a study's observers decided.
+"""Learned scores, groups and looks: from pictures of known truth, or from what a study's observers decided.
 
-Nothing else in the program imports scikit-learn or reads pictures of known truth.
+Nothing else in the program imports scikit-learn or PyTorch, or reads pictures of known truth.
 
 The shipped score and groups, and those that leave a laboratory out:
 
 pictures      pictures in which everything is known, and composites of their pixels
-groups        from trees of them to the groups that are whole vessels
+retouching    the same as another laboratory might have stained and photographed them
+grown         their trees of groups, each group labelled
+groups        from those to the groups that are whole vessels
+looks         from those to how a vessel looks: a network (PyTorch)
 laboratories  everything learned with each laboratory left out in turn
 shipped       all that comes with the program, written
 cards         the card and the page beside the weights

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
@@ -14,9 +15,9 @@ from mvd.training.pictures import Source
 from mvd.training.validation import Validation
 from mvd.version import program_version
 from mvd.vessels import WORK_UM_PER_PX
-from mvd.vessels.score import CLEARED_FROM, COMPACT_UM, FEATURES, ScoreModel
+from mvd.vessels.score import COMPACT_UM, FEATURES, ScoreModel
 
-NAME, VERSION = "vessel_score", "2"
+NAME, VERSION = "vessel_score", "3"
 _SOURCE = (
     "three real endothelial stains of other tissues (CD31 of a colorectal carcinoma and of a tumour, CD34 of a "
     "sarcoma), each read by two careful non-experts; composites of their pixels, real brown lymphoid cells and real "
@@ -60,11 +61,9 @@ def card_of(
         stain="CD34 or CD31 by DAB (brown), haematoxylin (blue)",
         um_per_px=WORK_UM_PER_PX,
         licence="BSD-3-Clause",
-        learner=f"gradient boosting, {SPLITS} trees of one split: a sum of step functions",
-        made_with={
-            "mvd": program_version(),
-            **{name: metadata.version(name) for name in ("numpy", "opencv-python-headless", "scikit-learn")},
-        },
+        learner=f"one half gradient boosting, {SPLITS} trees of one split: a sum of step functions; one half a "
+        "convolutional network that sees the candidate and what lies round it, in bytes",
+        made_with={"mvd": program_version(), **dict(_versions())},
         weights_sha256=model.sha256,
         threshold=model.threshold,
         compact_threshold=model.compact_threshold,
@@ -82,6 +81,12 @@ def card_of(
     )
 
 
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in ("numpy", "opencv-python-headless", "scikit-learn", "torch"):
+        with suppress(metadata.PackageNotFoundError):
+            yield name, metadata.version(name)
+
+
 def readme(card: Card) -> str:
     """The shipped score's page."""
     tried: dict[str, Any] = card.validation["tried on"]
@@ -90,7 +95,6 @@ def readme(card: Card) -> str:
     return _README.format(
         card=card,
         compact=COMPACT_UM,
-        cleared=CLEARED_FROM,
         data=card.data,
         pictures=_table(("pictures", "number"), card.data["pictures"].items()),
         tried=_table(
@@ -114,14 +118,15 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 _README = """# {card.name} {card.version}
 
-A probability, for each candidate, of being a vessel. The counting rule decides what counts; this score has two words in
-it. What the rule would count, and the score gives less than {card.threshold}, does not look like a vessel; what is
-shorter than {compact:g} µm, as a single cell is, needs {card.compact_threshold}. What the rule only suspects of being a
-single cell, a megakaryocyte or pigment counts from {cleared} on. `[score] model = "none"` in a protocol leaves it out.
+A probability, for each candidate, of being a vessel. The counting rule decides what counts; this score has a word in
+it. What the rule would count, or only suspects of being a single cell, a megakaryocyte or pigment, and the score gives
+less than {card.threshold}, does not count: it is a single cell if it is no longer than {compact:g} µm, as one or two
+cells are, and does not look like a vessel if it is.
+`[score] model = "none"` in a protocol leaves the score out, and suspicions decide.
 
 `make model` makes this folder anew, and with it the groups in `mvd/vessels/learned.py`, by which stain is parted into
-candidates. `weights.json` holds plain numbers, `card.json` this page's figures; the program refuses weights that are
-not those of the card (sha256 {card.weights_sha256}).
+candidates. `weights.json` holds plain numbers and the network's bytes, `card.json` this page's figures; the program
+refuses weights that are not those of the card (sha256 {card.weights_sha256}).
 
 - Stain: {card.stain}; features measured at {card.um_per_px} µm/px.
 - Learner: {card.learner}.

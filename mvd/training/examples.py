@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -15,7 +14,7 @@ from mvd.geometry import Rect, Ring
 from mvd.phantom import PhantomSpec
 from mvd.phantom.spec import Difficulty, stream
 from mvd.vessels import Candidate
-from mvd.vessels.score import COMPACT_UM, FEATURES
+from mvd.vessels.score import FEATURES, is_compact
 
 _MAX_SHARED = 0.1
 """Share of its area with stained endothelium up to which a candidate is something else; more is part of a vessel, or
@@ -40,6 +39,8 @@ class Examples:
     """Section or specimen; held back whole."""
     kind: NDArray[np.str_]
     """What it is, as far as that is known."""
+    compact: NDArray[np.bool_]
+    """What has the size of a single cell or two."""
 
     def __len__(self) -> int:
         return len(self.is_vessel)
@@ -49,11 +50,6 @@ class Examples:
         """Where the score decides."""
         return self.counted | self.suspected
 
-    @property
-    def compact(self) -> NDArray[np.bool_]:
-        """What has the size of a single cell or two."""
-        return self.features[:, list(FEATURES).index("length")] < math.log(COMPACT_UM)
-
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Examples:
         return Examples(*(getattr(self, field.name)[which] for field in fields(self)))
 
@@ -62,8 +58,8 @@ def joined_examples(parts: Iterable[Examples]) -> Examples:
     """All of several."""
     parts = list(parts)
     if not parts:
-        nothing = np.zeros(0, bool)
-        return Examples(np.zeros((0, len(FEATURES))), nothing, nothing, nothing, np.zeros(0, str), np.zeros(0, str))
+        no, nobody = np.zeros(0, bool), np.zeros(0, str)
+        return Examples(np.zeros((0, len(FEATURES))), no, no, no, nobody, nobody, no)
     return Examples(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Examples)))
 
 
@@ -78,6 +74,7 @@ def examples(
         np.array([candidate.suspected for candidate in candidates], bool),
         np.full(len(candidates), group),
         np.array(kinds if kinds is not None else [""] * len(candidates), dtype=np.str_),
+        np.array([is_compact(candidate.vessel) for candidate in candidates], bool),
     )
 
 

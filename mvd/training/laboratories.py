@@ -18,10 +18,13 @@ from mvd.protocol import Protocol
 from mvd.survey import survey_slide
 from mvd.training.boosting import even_weights
 from mvd.training.examples import Examples, joined_examples, label
-from mvd.training.groups import Grown, fit_groups, grown
+from mvd.training.groups import fit_groups
+from mvd.training.grown import Grown, grown
 from mvd.training.learner import fit_mixed
+from mvd.training.looks import fit_look
 from mvd.training.pictures import COMPOSITES, Source, opened
 from mvd.vessels.choosing import GroupModel
+from mvd.vessels.look import Look
 from mvd.vessels.model import Reason
 from mvd.vessels.score import ScoreModel
 
@@ -71,8 +74,15 @@ def groups_of(trees: Sequence[Grown]) -> dict[str, GroupModel]:
     return {WHOLE: fit_groups(trees), **left_out}
 
 
-def learn_all(
+def looks_of(trees: Sequence[Grown], *, workers: int | None = None) -> dict[str, Look]:
+    """How vessels look, learned of all trees and of those that leave laboratories out, by the places of `groups_of`."""
+    parts = [trees, *(seen(trees, without) for without in WITHOUT.values())]
+    return dict(zip((WHOLE, *WITHOUT), _each(fit_look, parts, workers), strict=True))
+
+
+def learn_all(  # noqa: PLR0913  (what was learned before, what is learned from, what it is called)
     groups: Mapping[str, GroupModel],
+    looks: Mapping[str, Look],
     sources: Sequence[Source],
     *,
     others: Mapping[str, Sequence[Source]],
@@ -84,7 +94,7 @@ def learn_all(
 
     Parameters
     ----------
-    groups
+    groups, looks
         By place.
     sources
         To learn from, and where they are left out to try on.
@@ -93,7 +103,8 @@ def learn_all(
     """
     wanted = list(dict.fromkeys((*sources, *(source for those in others.values() for source in those))))
     jobs = [
-        (source, {place: groups[place] for place in groups if _is_asked(place, source, others)}) for source in wanted
+        (source, {place: (groups[place], looks[place]) for place in groups if _is_asked(place, source, others)})
+        for source in wanted
     ]
     made = list(zip(wanted, _each(_examples_by_place, jobs, workers), strict=True))
     learned = {}
@@ -103,7 +114,7 @@ def learn_all(
         held = [part for part in parts if _is_held(place, part[0], others)]
         own = f"{name} without {place}" if place in WITHOUT else name
         joined = joined_examples(part for _, part in known)
-        model = fit_mixed(joined, weights(known), name=own, version=version, groups=groups[place])
+        model = fit_mixed(joined, weights(known), name=own, version=version, groups=groups[place], look=looks[place])
         learned[place] = Learned(model, joined, by_stock(held), _found([source for source, _ in held], model, workers))
     return learned
 
@@ -147,12 +158,12 @@ def weights(parts: Sequence[tuple[Source, Examples]]) -> np.ndarray[tuple[int], 
     return even_weights(names) * np.where(drawn, _SIMULATED_WEIGHT, 1.0)
 
 
-def _examples_by_place(job: tuple[Source, Mapping[str, GroupModel]]) -> dict[str, Examples]:
-    source, groups = job
-    return examples_of(source, groups)
+def _examples_by_place(job: tuple[Source, Mapping[str, tuple[GroupModel, Look]]]) -> dict[str, Examples]:
+    source, models = job
+    return examples_of(source, models)
 
 
-def examples_of(source: Source, groups: Mapping[str, GroupModel]) -> dict[str, Examples]:
+def examples_of(source: Source, models: Mapping[str, tuple[GroupModel, Look]]) -> dict[str, Examples]:
     """The labelled candidates of a picture as each of several models finds them; none where the program refuses it."""
     cv2.setNumThreads(1)  # one process a picture uses the cores better
     protocol = Protocol()
@@ -161,9 +172,11 @@ def examples_of(source: Source, groups: Mapping[str, GroupModel]) -> dict[str, E
         try:
             survey = survey_slide(picture.slide, protocol)
         except MvdError:
-            return dict.fromkeys(groups, joined_examples(()))
-        for place, model in groups.items():
-            found = candidates_in(picture.slide, survey, picture.slide.bounds, rule=protocol.rule, groups=model)
+            return dict.fromkeys(models, joined_examples(()))
+        for place, (groups, look) in models.items():
+            found = candidates_in(
+                picture.slide, survey, picture.slide.bounds, rule=protocol.rule, groups=groups, look=look
+            )
             telling = [candidate for candidate in found if candidate.vessel.reason not in _NO_EXAMPLE]
             made[place] = label(telling, picture.known, group=source.name)
     return made

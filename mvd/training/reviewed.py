@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mvd.blocks import candidates_in
 from mvd.geometry import Rect
+from mvd.models import shipped_score
 from mvd.protocol import CountingRule
 from mvd.slide import Slide, open_slide
 from mvd.survey import Survey, survey_slide
@@ -55,7 +56,7 @@ def _candidates(slide: Slide, survey: Survey, fields: Sequence[Rect], rule: Coun
     """Every candidate of the fields, once each."""
     found: dict[tuple[float, ...], Candidate] = {}
     for field in fields:
-        for candidate in candidates_in(slide, survey, field, rule=rule):
+        for candidate in candidates_in(slide, survey, field, rule=rule, look=shipped_score().look):
             box = candidate.vessel.bounds
             found.setdefault((box.x0_um, box.y0_um, box.x1_um, box.y1_um), candidate)
     return tuple(found.values())

@@ -16,9 +16,17 @@ from mvd.training.cards import NAME, VERSION, card_of, readme
 from mvd.training.chart import calibration_png
 from mvd.training.examples import joined_examples, phantom_specs
 from mvd.training.groups import learned_text
-from mvd.training.laboratories import WHOLE, WITHOUT, Learned, groups_of, grow_all, learn_all, seen
+from mvd.training.laboratories import WHOLE, WITHOUT, Learned, groups_of, grow_all, learn_all, looks_of, seen
 from mvd.training.learner import signed
-from mvd.training.pictures import COMPOSITES, Source, given_composites, own_composites, real_pictures, simulated
+from mvd.training.pictures import (
+    COMPOSITES,
+    Source,
+    given_composites,
+    other_looks,
+    own_composites,
+    real_pictures,
+    simulated,
+)
 from mvd.training.trial import Scored
 from mvd.training.validation import Validation, scored, validate, validation_of
 from mvd.vessels.score import ScoreModel
@@ -54,9 +62,10 @@ def sources_of(shared: Path, kept: Path, *, workers: int | None = None) -> Sourc
     """
     real, drawn = real_pictures(shared), simulated(phantom_specs(FIRST_SEED, SECTIONS))
     composites = own_composites(shared, kept, workers=workers or 1)
+    looks = other_looks(composites)
     return Sources(
-        (*real, *composites, *drawn),
-        (*real, *composites[::2], *drawn),
+        (*real, *composites, *looks, *drawn),
+        (*real, *composites[::2], *looks[1::2], *drawn),
         given_composites(shared),
         simulated(new_specs(FIRST_NEW_SEED, NEW_SECTIONS)),
     )
@@ -88,6 +97,7 @@ def make_shipped(sources: Sources, root: Path, *, workers: int | None = None) ->
     trees = grow_all(sources.learned_from, workers=workers)
     learned = learn_all(
         groups_of(trees),
+        looks_of(trees, workers=workers),
         sources.of_candidates,
         others={COMPOSITES: sources.given, WHOLE: sources.new},
         name=NAME,

@@ -148,7 +148,7 @@ def _try(examples: Examples, seed: int) -> tuple[Trial, Floats]:
 
 def _fitted(examples: Examples, name: str, seed: int) -> ScoreModel:
     try:
-        return fit(examples, name=name, version=program_version(), seed=seed)
+        return fit(examples, name=name, version=program_version(), look=shipped_score().look, seed=seed)
     except ValueError as error:  # the learner's own: a part without one of the two kinds
         raise TrainingError(
             "in too few specimens observers found both vessels and other things, so that none can be held back; review "

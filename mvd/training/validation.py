@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from mvd.training.examples import Examples
 from mvd.training.trial import Scored, auc, brier, calibration
-from mvd.vessels.score import CLEARED_FROM, ScoreModel, logits
+from mvd.vessels.score import ScoreModel, logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ def scored(model: ScoreModel, examples: Examples) -> Scored:
 
 def limits(model: ScoreModel, examples: Examples) -> np.ndarray[Any, np.dtype[np.float64]]:
     """(examples,) the probability from which on each is a vessel: as `with_score` has it."""
-    of_size = np.where(examples.compact, model.compact_threshold, model.threshold)
-    return np.where(examples.suspected, CLEARED_FROM, of_size)
+    return np.where(examples.compact, model.compact_threshold, model.threshold)
 
 
 def validation_of(is_vessel: np.ndarray[Any, np.dtype[np.bool_]], scored: Scored) -> Validation:

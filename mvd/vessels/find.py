@@ -18,9 +18,11 @@ from mvd.vessels.choosing import GroupModel
 from mvd.vessels.joining import join_pieces
 from mvd.vessels.judge import Verdict, judge, judge_place
 from mvd.vessels.learned import SHIPPED
+from mvd.vessels.look import Look
 from mvd.vessels.maps import WORK_UM_PER_PX, StainLevels, stain_maps
 from mvd.vessels.measure import Measured, measure_objects
 from mvd.vessels.model import Reason, Vessel
+from mvd.vessels.patches import cut_patch
 from mvd.vessels.score import ScoreModel, features, probabilities, with_score
 from mvd.vessels.sheet import Box
 
@@ -35,6 +37,8 @@ class Candidate:
     """Whether the rule's reason is but a suspicion (`Verdict.suspected`)."""
     reach: Rect
     """All that had a part in making it one object, and its own bounds."""
+    seen: Rect | None
+    """All that a network saw of it and round it; None where none looked."""
 
 
 def find_vessels(  # noqa: PLR0913  (a region, the slide it is of, and how to look at it)
@@ -70,7 +74,10 @@ def find_scored(  # noqa: PLR0913  (as above)
 ) -> tuple[Candidate, ...]:
     """`find_vessels`, with what each was judged by."""
     groups = score.groups if score is not None and score.groups is not None else SHIPPED
-    candidates = find_candidates(region, stains, levels, rule=rule, tissue=tissue, within=within, groups=groups)
+    look = None if score is None else score.look
+    candidates = find_candidates(
+        region, stains, levels, rule=rule, tissue=tissue, within=within, groups=groups, look=look
+    )
     if score is None:
         return candidates
     chances = probabilities(score, [candidate.features for candidate in candidates])
@@ -90,6 +97,7 @@ def find_candidates(  # noqa: PLR0913  (as above)
     tissue: Tissue | None = None,
     within: Rect | None = None,
     groups: GroupModel = SHIPPED,
+    look: Look | None = None,
 ) -> tuple[Candidate, ...]:
     """Every object of a region that reaches the slide's high level, counted or not.
 
@@ -107,6 +115,8 @@ def find_candidates(  # noqa: PLR0913  (as above)
         µm: what does not reach into it may be left out. None leaves nothing out.
     groups
         What is known of groups of stain that are one vessel.
+    look
+        Sees what the rule would count, or only suspects.
 
     Returns
     -------
@@ -122,8 +132,8 @@ def find_candidates(  # noqa: PLR0913  (as above)
     bone_away = None if tissue is None else _distance_um(tissue.bone)
     box = None if within is None else _pixels(within, region)
     objects = measure_objects(joined.pieces, joined, maps, levels=levels, part=rule.branches == "separate", within=box)
-    candidates = []
-    for number, found in enumerate(objects, start=1):
+    verdicts = []
+    for found in objects:
         verdict = judge(found, rule, levels)
         if found.scrap and (verdict.reason is None or verdict.suspected):
             verdict = Verdict(Reason.UNLIKE_VESSEL, ambiguous=False)
@@ -133,8 +143,16 @@ def find_candidates(  # noqa: PLR0913  (as above)
                 bone = judge_place(_sample(bone_away, _place(found.outline, region)), rule)
                 verdict = verdict if bone is None else Verdict(bone, ambiguous=False)
             verdict = _spoilt(verdict, tissue, at)
-        vessel = _vessel(f"v{number:05d}", found, verdict, region)
-        candidates.append(Candidate(vessel, features(found, levels), verdict.suspected, _reach(found, vessel, region)))
+        verdicts.append(verdict)
+    decided = [i for i, verdict in enumerate(verdicts) if verdict.reason is None or verdict.suspected]
+    patches = {} if look is None else {i: cut_patch(objects[i].stained_at, maps, levels) for i in decided}
+    looks = {} if look is None else dict(zip(patches, look.logits(list(patches.values())), strict=True))
+    candidates = []
+    for number, (found, verdict) in enumerate(zip(objects, verdicts, strict=True)):
+        vessel = _vessel(f"v{number + 1:05d}", found, verdict, region)
+        seen = None if number not in patches else _corners(patches[number].box, region)
+        judged_by = features(found, levels, looks.get(number, 0.0))
+        candidates.append(Candidate(vessel, judged_by, verdict.suspected, _reach(found, vessel, region), seen))
     return tuple(candidates)
 
 
@@ -183,11 +201,20 @@ def _place(ring: Ring, region: Raster) -> Ring:
 
 
 def _reach(measured: Measured, vessel: Vessel, region: Raster) -> Rect:
-    top, left, bottom, right = measured.reach
-    corners = _place(np.array([[left, top], [right, bottom]], np.float64), region)
-    (x0, y0), (x1, y1) = corners.tolist()
-    box = vessel.bounds
-    return Rect(min(x0, box.x0_um), min(y0, box.y0_um), max(x1, box.x1_um), max(y1, box.y1_um))
+    chosen, own = _corners(measured.reach, region), vessel.bounds
+    return Rect(
+        min(chosen.x0_um, own.x0_um),
+        min(chosen.y0_um, own.y0_um),
+        max(chosen.x1_um, own.x1_um),
+        max(chosen.y1_um, own.y1_um),
+    )
+
+
+def _corners(box: tuple[int, int, int, int], region: Raster) -> Rect:
+    """Top, left, bottom and right in pixels of the region as a place on the slide."""
+    top, left, bottom, right = box
+    (x0, y0), (x1, y1) = _place(np.array([[left, top], [right, bottom]], np.float64), region).tolist()
+    return Rect(x0, y0, x1, y1)
 
 
 def _vessel(name: str, measured: Measured, verdict: Verdict, region: Raster) -> Vessel:

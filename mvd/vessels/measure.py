@@ -68,6 +68,8 @@ class Measured:
     """Whether it was taken for no vessel where vessels were chosen."""
     reach: tuple[int, int, int, int]
     """Top, left, bottom and right, in pixels, of all that had a part in the choice."""
+    stained_at: NDArray[np.intp]
+    """Positions of its stained pixels in the flat region."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,4 +267,5 @@ def _measured(
         doubtful_join=view.doubtful_join,
         scrap=view.scrap,
         reach=view.reach,
+        stained_at=stain.at,
     )
