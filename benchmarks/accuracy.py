@@ -45,13 +45,11 @@ section on every core at once.
 **What this shows and what not.** The sections come from the simulator on which the program's limits were chosen, with
 other seeds. Figures on your own slides can differ: compare a few fields with your own count.
 
-On 24 sections (617 vessels) of another simulator, which shares no code with this one and is not part of the project,
-F1 was 0.97, 0.95 and 0.86 in easy, typical and hard marrow, 0.98, 0.93 and 0.73 in tumour, and the count 6 % too low;
-three limits for pigment, haze and the score were weighed on such sections too. Expect less than the table says where a
-stain is unlike what our simulator draws. What is wrong there most often: brown red cells and haemosiderin counted, pale
-or blurred walls not found or taken for haze.
+Part of what is learned was learned from other sections of this simulator, so the figures for real pixels above are the
+ones to go by. What is wrong here most often: brown red cells and haemosiderin counted, pale or blurred walls taken for
+haze.
 
-A segmentation network in the place of the classical pieces was tried and left out: [the trial](network-trial.md).
+A segmentation network in the place of an earlier finder was tried and left out: [the trial](network-trial.md).
 
 First seed {seed}.
 
