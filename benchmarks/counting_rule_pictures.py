@@ -93,7 +93,7 @@ ITEMS = (
     Item("bone-edge", "bone edge", 480, 506, side_um=100, scene="bone", reach_um=10),
     Item("in-bone", "in bone", 528, 420, scene="bone"),
     Item("large-red-cells", "large vessel with red cells", 390, 321, side_um=120, scene="bone", reach_um=45),
-    Item("wrong-red-cells", "brown red cells", *_at(0, 1), scene="bleeding"),
+    Item("red-cells", "brown red cells", *_at(0, 1), scene="bleeding"),
     Item("wrong-golden", "golden pigment, pale", *_at(2, 1), scene="bleeding"),
 )
 

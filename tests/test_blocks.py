@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sections import KINI, found_in, section, slide_of, survey_of, surveyed
+from sections import KINI, section, slide_of, survey_of, surveyed
 
 import mvd.blocks
 from mvd import threads
@@ -20,7 +21,7 @@ from mvd.geometry import Raster, Rect
 from mvd.models import shipped_score
 from mvd.phantom import PhantomSpec, empty_marrow
 from mvd.protocol import CountingRule
-from mvd.vessels import Candidate, Vessel, find_candidates
+from mvd.vessels import Candidate, Vessel, find_candidates, find_vessels
 
 SPEC = PhantomSpec(seed=4, width_um=330, height_um=300, vessel_density_per_mm2=200.0, bone_fraction=0.05)
 FATTY = replace(SPEC, seed=12, fat_fraction=0.5, vessel_density_per_mm2=250.0, tissue_edge=True)
@@ -34,6 +35,15 @@ def whole(spec: PhantomSpec) -> Raster:
 def searched(spec: PhantomSpec, cores: tuple[Rect, ...], rule: CountingRule = KINI) -> tuple[Vessel, ...]:
     slide, score = slide_of(section(spec).image), shipped_score()
     return vessels_on_slide(slide, surveyed(spec), cores, rule=rule, score=score)
+
+
+@cache
+def found_in(spec: PhantomSpec, rule: CountingRule = KINI) -> tuple[Vessel, ...]:
+    """Every object of a section, searched as one region."""
+    survey = surveyed(spec)
+    return find_vessels(
+        section(spec).image, survey.stains, survey.levels, rule=rule, tissue=survey.tissue, score=shipped_score()
+    )
 
 
 def candidates_of(spec: PhantomSpec) -> tuple[Candidate, ...]:
@@ -225,7 +235,9 @@ def test_progress_counts_every_block_by_however_many_they_are_searched(monkeypat
     seen: list[tuple[int, int]] = []
     cores = tuple(Rect.square(x, y, 60) for y in (0, 60, 120) for x in (0, 60, 120))
     slide = slide_of(section(SPEC).image)
-    found = vessels_on_slide(slide, surveyed(SPEC), cores, rule=KINI, progress=lambda done, of: seen.append((done, of)))
+    found = vessels_on_slide(
+        slide, surveyed(SPEC), cores, rule=KINI, score=shipped_score(), progress=lambda *done: seen.append(done)
+    )
     assert seen == [(done, 9) for done in range(1, 10)]
     monkeypatch.setattr(threads, "_allowed", 1)
     assert list(map(told, found)) == list(map(told, searched(SPEC, cores)))

@@ -60,7 +60,7 @@ def test_limits_with_a_key_are_the_defaults(page: str, key: str) -> None:
         pytest.param(f"less than {judge._HAZE_SLOPE_PER_UM:.2f} of the peak per µm", id="haze"),
         pytest.param(f"{maps._NOISE_SIGMAS[2]:g} times the noise", id="noise"),
         pytest.param(f"at least {maps._LEAST_OD[2]:g} OD", id="least density"),
-        pytest.param(f"no more than {maps._MOST_HIGH_OD:g} OD", id="most density"),
+        pytest.param(f"no more than {maps._MOST_OD[2]:g} OD", id="most density"),
         pytest.param(f"From {judge._SURE_RED_SHARES[0]:g} on that is a suspicion", id="sure golden"),
         pytest.param(f"Up to {judge._SURE_RED_SHARES[1]:g} that is a suspicion", id="sure black"),
         pytest.param(f"shorter than {score.COMPACT_UM:g} µm", id="compact"),

@@ -282,8 +282,16 @@ def test_a_vessel_that_both_counted_is_one_vessel_when_it_is_shown(study: Path) 
     machine = opened.measured.row.count
     assert machine is not None
     places = assign(opened.measured.machine.vessels, opened.review.counted_fields, "frame")
-    inside = [vessel for vessel in opened.measured.machine.vessels if places[vessel.name].fields]
-    counted = next(vessel for vessel in inside if vessel.accepted)
+    rects = {field.name: field.rect for field in opened.review.counted_fields}
+    inside = [
+        (rects[field], vessel)
+        for vessel in opened.measured.machine.vessels
+        for field in places[vessel.name].fields
+        if vessel.accepted
+    ]
+    _, counted = min(
+        inside, key=lambda pair: abs(pair[1].x_um - pair[0].x0_um - 35) + abs(pair[1].y_um - pair[0].y0_um - 35)
+    )
     passed_over, *beside = most_apart(opened.measured.machine.vessels)
     for number, vessel in enumerate((counted, counted), start=1):  # a click beside the first adds a second vessel
         x_um, y_um = vessel.outline.mean(axis=0)

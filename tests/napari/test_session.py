@@ -279,12 +279,13 @@ def _square(x_um: float, y_um: float, side_um: float) -> Ring:
 
 
 def test_unaided_what_the_program_found_looks_as_what_it_missed(unaided: Session) -> None:
-    name, rect, found = next(
+    counted = [
         (name, field.field.rect, one.vessel)
         for one in unaided.review.objects.values()
         for name, field in unaided.review.fields.items()
         if one.vessel.accepted and belongs(one.vessel, field.field.rect, "frame")
-    )
+    ]
+    name, rect, found = min(counted, key=lambda one: abs(one[2].x_um - one[1].x0_um - 35))  # a click's disc fits in
     unaided.go_to_field(name)
     box = shapely.box(rect.x0_um, rect.y0_um, rect.x1_um, rect.y1_um)
     inside = shapely.make_valid(shapely.Polygon(found.outline)).intersection(box).representative_point()

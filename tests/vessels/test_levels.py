@@ -118,12 +118,18 @@ def test_a_dark_clump_among_pale_vessels_hides_none_of_them(walls):
 
 def test_the_levels_follow_the_noise_of_unstained_tissue_and_not_the_stain():
     quiet, noisy, stained = (
-        measure_levels([maps(noise=noise, walls=walls)]) for noise, walls in ((0.02, 0.3), (0.04, 0.3), (0.02, 0.9))
+        measure_levels([maps(noise=noise, walls=walls)]) for noise, walls in ((0.02, 0.3), (0.025, 0.3), (0.02, 0.9))
     )
-    for levels, noise in ((quiet, 0.02), (noisy, 0.04), (stained, 0.02)):
+    for levels, noise in ((quiet, 0.02), (noisy, 0.025), (stained, 0.02)):
         assert levels.noise == pytest.approx(noise, rel=0.15)
         assert levels.weak - levels.background == pytest.approx(4 * levels.noise)
         assert levels.low - levels.background == pytest.approx(5.5 * levels.noise)
+
+
+def test_however_noisy_brown_that_every_eye_sees_is_stain():
+    levels = measure_levels([maps(noise=0.06)])
+    over = [level - levels.background for level in (levels.weak, levels.low, levels.high)]
+    assert over == pytest.approx([0.12, 0.16, 0.23])
 
 
 def test_where_there_is_hardly_any_noise_no_brown_is_seen_that_an_eye_does_not():
