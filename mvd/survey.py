@@ -48,6 +48,8 @@ _BLOCK_PX = 256
 _MAX_STAINED_SHARE = 0.25
 """Vessel walls with the blur of their edges cover 2-6 % of most tissues, and 18 % of the densest sarcoma that was seen;
 more is another kind of stain."""
+_BROWN_SIGMAS = 5.5
+"""Of unstained tissue: what is browner than that has no say in texture and sharpness."""
 _MAX_BACKGROUND_OD, _MAX_NOISE_OD = 0.2, 0.07
 """Simulated sections with heavy haze stay below 0.12 and 0.04; cytokeratin and H&E sections exceed one or the other."""
 _MIN_SHARPNESS = 0.6
@@ -146,7 +148,8 @@ def _islands(
     slide: Slide, overview: Raster, *, tissue: Raster, stains: Stains, levels: StainLevels
 ) -> tuple[Island, ...]:
     """The islands of tissue, with a closer look at every block of the overview that holds tissue."""
-    brown_od = levels.low - levels.background
+    # Of a noisy slide not what its grain makes: the level for vessels has a limit.
+    brown_od = max(levels.low - levels.background, _BROWN_SIGMAS * levels.noise)
     clear_od = clear_level([total_density(overview.pixels, stains.white)], [tissue.pixels], stains.tissue_od)
     # What lies off the slide is white, and would be an edge.
     bounds = Rect(0.0, 0.0, *(max(math.floor(end), 1.0) for end in (slide.bounds.x1_um, slide.bounds.y1_um)))
