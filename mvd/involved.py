@@ -4,15 +4,17 @@ Two forms are read. GeoJSON as QuPath exports it: a FeatureCollection, a list of
 geometry; Polygon and MultiPolygon, coordinates in level-0 pixels. Or a mask image over the whole slide, of any size
 with the slide's proportions, where every pixel that is not zero is involved.
 
-Which annotations of a GeoJSON file are taken: if any polygon is classified Involved, CLL, Tumor or Tumour (capitals do
-not matter; of a derived class such as "Tumor: Positive" the first part counts), just those; otherwise every polygon
-annotation except those classified Ignore* or Exclude. Excluded polygons are left out, not cut out of others.
-Detections, cells, tiles and cores are never taken.
+Which annotations of a GeoJSON file are taken: if any polygon has a class that says it is involved (`mvd.annotations`),
+just those; otherwise all that are of one class, or of none. Polygons of several classes of which none is known are
+refused: which of them is meant cannot be told. Those of a class that says to leave them out are cut out of the others.
+Where there is no class, an annotation's name stands for it. Detections, cells, tiles and cores are never taken.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,12 +24,17 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from mvd.annotations import Meaning, folded, meaning
 from mvd.errors import FieldError, InvolvedAreaError, MvdError
 from mvd.geometry import Calibration, Mask, Raster, Rect, Ring
+from mvd.protocol import InvolvedPlan
 
-INVOLVED_CLASSES = frozenset({"involved", "cll", "tumor", "tumour"})
 FIELD_CLASSES = frozenset({"field", "counting field"})
 EXCLUDED_CLASSES = ("ignore", "exclude")
+
+_MOST_LOST, _TOLD_LOST = 0.1, 0.005
+"""Share of a drawn area that may lie off the slide: a line drawn round a section runs a little past it. More is the
+area of another slide, or drawn at another resolution. Less than the second is not worth a word."""
 
 MASK_ASPECT_TOLERANCE = 0.02
 """A mask's width over height may differ from the slide's by this fraction (pyramid levels are rounded)."""
@@ -50,6 +57,14 @@ class InvolvedArea:
     """Each polygon's rings in µm: the outer boundary, then its holes. Polygons do not overlap."""
     mask: Mask | None = None
     """Rows and columns spread evenly over `extent`; pixels need not be square."""
+    classes: tuple[str, ...] = ()
+    """Classes, as they stand in the file, of the annotations that were taken; those of none are not named."""
+    cut_out: tuple[str, ...] = ()
+    """Classes of what was cut out of it."""
+    lost_share: float = 0.0
+    """Of what was drawn, the share that lies off the slide."""
+    remarks: tuple[str, ...] = ()
+    """Sentences: what was taken that may not have been meant."""
 
     def raster(self, like: Raster) -> Raster:
         """True where the centre of a pixel of `like` lies in the involved area; bool, on the grid of `like`."""
@@ -73,7 +88,9 @@ class InvolvedArea:
         return sum(float(shapely.Polygon(rings[0], rings[1:]).area) for rings in self.polygons) / 1e6
 
 
-def involved_from_geojson(text: str, calibration: Calibration, *, bounds: Rect, where: str) -> InvolvedArea:
+def involved_from_geojson(
+    text: str, calibration: Calibration, *, bounds: Rect, where: str, plan: InvolvedPlan | None = None
+) -> InvolvedArea:
     """Read the involved area from GeoJSON.
 
     Parameters
@@ -81,30 +98,33 @@ def involved_from_geojson(text: str, calibration: Calibration, *, bounds: Rect, 
     text
         The file's content; coordinates in level-0 pixels.
     bounds
-        The slide in µm. Parts of the area outside it are cut off.
+        The slide in µm. Parts of the area outside it are cut off, and `lost_share` says how much.
     where
         The file's name, for error messages.
+    plan
+        Which classes are involved and which are to be left out, besides those that say so.
 
     Raises
     ------
     InvolvedAreaError
-        No usable polygon, with the reason and, where there is one, the place in level-0 pixels.
+        No usable polygon, with the reason and, where there is one, the place in level-0 pixels; polygons of several
+        classes of which none is known; or a tenth of the area and more lies off the slide.
     """
-    polygons: list[Any] = []
-    for shape in _chosen(_shapes(text, where, InvolvedAreaError), INVOLVED_CLASSES, {"Polygon", "MultiPolygon"}):
-        parts = [shape.coordinates] if shape.kind == "Polygon" else _items(shape.coordinates)
-        for coordinates in parts:
-            polygons.append(_polygon(coordinates, f"{where}: polygon {len(polygons) + 1}"))
+    shapes = [one for one in _shapes(text, where, InvolvedAreaError) if one.annotation and one.kind in _AREAS]
+    taken, excluded = _meant(shapes, plan or InvolvedPlan(), where)
+    polygons = _polygons(taken, where, 0)
     if not polygons:
         raise InvolvedAreaError(
             f"{where} holds no polygon annotation to use as the involved area; "
             "draw one around the involved marrow in QuPath and export it as GeoJSON"
         )
     scale = np.array([calibration.um_per_px_x, calibration.um_per_px_y])
-    drawn = shapely.transform(shapely.union_all(polygons), lambda xy: xy * scale)
+    whole = shapely.union_all(polygons)
+    left = shapely.difference(whole, shapely.union_all(_polygons(excluded, where, len(polygons))))
+    drawn, left = (shapely.transform(area, lambda xy: xy * scale) for area in (whole, left))
     slide = shapely.box(bounds.x0_um, bounds.y0_um, bounds.x1_um, bounds.y1_um)
-    clipped = shapely.normalize(shapely.intersection(drawn, slide))
-    rings = _rings(clipped)
+    rings = _rings(shapely.normalize(shapely.intersection(left, slide)))
+    lost = 1 - float(shapely.intersection(drawn, slide).area) / float(drawn.area)
     if not rings:
         x0, y0, x1, y1 = drawn.bounds
         raise InvolvedAreaError(
@@ -112,7 +132,66 @@ def involved_from_geojson(text: str, calibration: Calibration, *, bounds: Rect, 
             f"which is {bounds.width_um:.0f} × {bounds.height_um:.0f} µm; export the annotation of this slide, "
             "in its full resolution pixels"
         )
-    return InvolvedArea("annotation", bounds, polygons=rings)
+    if lost > _MOST_LOST:
+        raise InvolvedAreaError(
+            f"{where}: {100 * lost:.0f} % of the involved area lies off the slide, which is {bounds.width_um:.0f} × "
+            f"{bounds.height_um:.0f} µm; export the annotation of this slide, in its full resolution pixels"
+        )
+    classes, cut_out = (tuple(dict.fromkeys(one.label for one in some if one.label)) for some in (taken, excluded))
+    remarks = list(_remarks(taken, plan or InvolvedPlan(), where))
+    if lost > _TOLD_LOST:
+        remarks.append(f"{100 * lost:.0f} % of the involved area in {where} lies off the slide and is left out")
+    return InvolvedArea(
+        "annotation",
+        bounds,
+        polygons=rings,
+        classes=classes,
+        cut_out=cut_out,
+        lost_share=max(lost, 0.0),
+        remarks=tuple(remarks),
+    )
+
+
+_AREAS = frozenset({"Polygon", "MultiPolygon"})
+
+
+def _meant(shapes: list[_Shape], plan: InvolvedPlan, where: str) -> tuple[list[_Shape], list[_Shape]]:
+    """The polygons of the involved area, and those to be cut out of it."""
+    by_meaning: dict[Meaning, list[_Shape]] = {one: [] for one in Meaning}
+    for shape in shapes:
+        by_meaning[meaning(shape.label, involved=plan.classes, excluded=plan.exclude)].append(shape)
+    excluded = by_meaning[Meaning.EXCLUDED]
+    if by_meaning[Meaning.INVOLVED]:
+        return by_meaning[Meaning.INVOLVED], excluded
+    open_ones = [*by_meaning[Meaning.UNKNOWN], *by_meaning[Meaning.NONE]]
+    names = Counter(shape.label.split(":")[0].strip() for shape in open_ones)
+    if len({folded(name) for name in names}) > 1:
+        quoted = {name: f"'{name}'" if name else "no class" for name in names}
+        listed = ", ".join(f"{number} × {quoted[name]}" for name, number in names.items())
+        raise InvolvedAreaError(
+            f"{where} has polygons of several classes ({listed}), and none says that it is the involved marrow; call "
+            'it Involved, CLL or Tumor in QuPath, or name the class under [involved] in study.toml: classes = ["…"]'
+        )
+    return open_ones, excluded
+
+
+def _remarks(taken: list[_Shape], plan: InvolvedPlan, where: str) -> Iterator[str]:
+    unknown = {
+        shape.label
+        for shape in taken
+        if meaning(shape.label, involved=plan.classes, excluded=plan.exclude) is Meaning.UNKNOWN
+    }
+    for label in sorted(unknown):
+        yield f"the polygons '{label}' in {where} were taken for the involved area, for there are no others"
+
+
+def _polygons(shapes: list[_Shape], where: str, before: int) -> list[Any]:
+    polygons: list[Any] = []
+    for shape in shapes:
+        parts = [shape.coordinates] if shape.kind == "Polygon" else _items(shape.coordinates)
+        for coordinates in parts:
+            polygons.append(_polygon(coordinates, f"{where}: polygon {before + len(polygons) + 1}"))
+    return polygons
 
 
 def involved_from_mask(pixels: NDArray[Any], bounds: Rect, *, where: str) -> InvolvedArea:
@@ -191,8 +270,14 @@ class _Shape:
 
     kind: str
     coordinates: object
-    classification: str
+    label: str
+    """Its class as it stands in the file; where it has none, its name."""
     annotation: bool
+
+    @property
+    def classification(self) -> str:
+        """First part of the class's name, folded: "Tumor: Positive" is "tumor", "Ignore*" is "ignore*"."""
+        return self.label.split(":")[0].strip().casefold()
 
 
 def _shapes(text: str, where: str, wrong: type[MvdError]) -> list[_Shape]:
@@ -204,10 +289,10 @@ def _shapes(text: str, where: str, wrong: type[MvdError]) -> list[_Shape]:
     return found
 
 
-def _walk(node: object, classification: str = "", annotation: bool = True) -> Iterator[_Shape]:
+def _walk(node: object, label: str = "", annotation: bool = True) -> Iterator[_Shape]:
     if isinstance(node, list):
         for item in node:
-            yield from _walk(item, classification, annotation)
+            yield from _walk(item, label, annotation)
     if not isinstance(node, dict):
         return
     match node.get("type"):
@@ -216,22 +301,31 @@ def _walk(node: object, classification: str = "", annotation: bool = True) -> It
         case "Feature":
             properties = node.get("properties")
             properties = properties if isinstance(properties, dict) else {}
-            kind = properties.get("objectType", properties.get("object_type", "annotation"))
-            yield from _walk(node.get("geometry"), _classification(properties), kind == "annotation")
+            yield from _walk(node.get("geometry"), _label(properties), _kind(node, properties) == "annotation")
             yield from _walk(properties.get("childObjects"))
         case "GeometryCollection":
-            yield from _walk(node.get("geometries"), classification, annotation)
+            yield from _walk(node.get("geometries"), label, annotation)
         case str(kind):
-            yield _Shape(kind, node.get("coordinates"), classification, annotation)
+            yield _Shape(kind, node.get("coordinates"), label, annotation)
 
 
-def _classification(properties: dict[str, object]) -> str:
-    """First part of the class's name, folded: "Tumor: Positive" is "tumor", "Ignore*" is "ignore*"."""
+def _kind(node: dict[str, object], properties: dict[str, object]) -> str:
+    """What kind of object a feature is: QuPath 0.2 says so in its id ("PathCellObject"), later ones in a property."""
+    told = properties.get("objectType", properties.get("object_type", properties.get("type")))
+    if isinstance(told, str):
+        return told
+    early = re.fullmatch(r"Path(\w+?)Object", str(node.get("id")))
+    return early[1].casefold() if early else "annotation"
+
+
+def _label(properties: dict[str, object]) -> str:
     value = properties.get("classification")
     if isinstance(value, dict):
         names = value.get("names")
         value = value.get("name", names[0] if isinstance(names, list) and names else "")
-    return value.split(":")[0].strip().casefold() if isinstance(value, str) else ""
+    if not isinstance(value, str) or not value.strip():
+        value = properties.get("name")
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _chosen(shapes: list[_Shape], classes: frozenset[str], kinds: set[str]) -> list[_Shape]:

@@ -26,7 +26,7 @@ from mvd.involved import (
 from mvd.manifest import Specimen
 from mvd.measures import SpecimenMeasures, measure_fields
 from mvd.models import chosen_score
-from mvd.protocol import Protocol
+from mvd.protocol import InvolvedPlan, Protocol
 from mvd.sizes import with_size_classes
 from mvd.slide import Slide, open_slide, read_mask
 from mvd.store import as_stored
@@ -218,14 +218,14 @@ def _involved(specimen: Specimen, protocol: Protocol, slide: Slide, survey: Surv
             suggested = suggest_involved(survey.overview, survey.stains, survey.tissue)
             return involved_from_raster(suggested, "suggestion")
         return involved_from_raster(survey.tissue.marrow, "whole marrow")
-    return drawn_area(specimen.involved, slide)
+    return drawn_area(specimen.involved, slide, protocol.involved)
 
 
-def drawn_area(path: Path, slide: Slide) -> InvolvedArea:
+def drawn_area(path: Path, slide: Slide, plan: InvolvedPlan) -> InvolvedArea:
     """The involved area as an observer drew it: GeoJSON, or a mask image of the whole slide."""
     if path.suffix.lower() in (".geojson", ".json"):
         return involved_from_geojson(
-            _text(path, InvolvedAreaError), slide.calibration, bounds=slide.bounds, where=path.name
+            _text(path, InvolvedAreaError), slide.calibration, bounds=slide.bounds, where=path.name, plan=plan
         )
     return involved_from_mask(read_mask(path), slide.bounds, where=path.name)
 

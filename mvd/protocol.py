@@ -33,7 +33,10 @@ NOT_MEASURING = ("title", "review", "compare")
 
 MOST_STEPS = 5
 """Of sensitivity, up or down: five are a factor of 2.5."""
-_AS_BEFORE: dict[str, dict[str, object]] = {"stain": {"sensitivity": 0}}
+_AS_BEFORE: dict[str, dict[str, object]] = {
+    "stain": {"sensitivity": 0},
+    "involved": {"classes": [], "exclude": []},
+}
 """Choices that came later than results, each with the value that measures as if there were no choice: at that value
 the digest leaves them out, so that those results stand."""
 
@@ -174,6 +177,18 @@ class InvolvedPlan(_Section):
         "all",
         description="without an involved area in the manifest, measure 'all' analysable marrow, or 'suggest' the "
         "lymphocyte-rich part from the haematoxylin (a suggestion until an observer accepts it)",
+    )
+    classes: tuple[Name, ...] = Field(
+        (),
+        strict=False,
+        description="classes of annotations that are the involved area, besides those whose names say so (Involved, "
+        "CLL, Tumor, infiltrate, …)",
+    )
+    exclude: tuple[Name, ...] = Field(
+        (),
+        strict=False,
+        description="classes of annotations that are cut out of it, besides those whose names say so (Ignore*, "
+        "Exclude, Necrosis, Artefact, normal, not involved, …)",
     )
 
 

@@ -70,6 +70,9 @@ def specimen_record(
             "source": result.involved.source,
             "file": specimen.involved.name if specimen.involved else None,
             "area_mm2": result.involved.area_mm2,
+            "classes": list(result.involved.classes),
+            "cut_out": list(result.involved.cut_out),
+            "lost_share": result.involved.lost_share,
             "evaluable_mm2": area_mm2(result.evaluable),
         },
         "fields": {
@@ -135,7 +138,7 @@ def specimen_row(result: SpecimenResult, protocol: Protocol) -> SpecimenRow:
         patient=specimen.patient,
         timepoint=specimen.timepoint,
         status=status,
-        reason="; ".join([*result.warnings, *([shortfall] if shortfall else [])]),
+        reason="; ".join([*result.warnings, *result.involved.remarks, *([shortfall] if shortfall else [])]),
         fields=len(result.placement.fields),
         count=counts.count if counts else None,
         ambiguous=measures.ambiguous if measures else None,

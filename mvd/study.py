@@ -226,7 +226,7 @@ def _faults(specimen: Specimen, protocol: Protocol) -> Iterator[str]:
     with slide:
         try:
             if specimen.involved is not None:
-                drawn_area(specimen.involved, slide)
+                drawn_area(specimen.involved, slide, protocol.involved)
         except MvdError as error:
             yield str(error)
         try:

@@ -18,6 +18,7 @@ from mvd.involved import (
     involved_from_mask,
     involved_from_raster,
 )
+from mvd.protocol import InvolvedPlan
 
 CALIBRATION = Calibration(0.5, 0.25, "user", "--um-per-px")
 SLIDE = Rect(0, 0, 100, 50)  # 200 × 200 level-0 pixels
@@ -49,9 +50,9 @@ def collection(*features: Any) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": list(features)}
 
 
-def read(content: Any, bounds: Rect = SLIDE) -> InvolvedArea:
+def read(content: Any, bounds: Rect = SLIDE, plan: InvolvedPlan | None = None) -> InvolvedArea:
     text = content if isinstance(content, str) else json.dumps(content)
-    return involved_from_geojson(text, CALIBRATION, bounds=bounds, where="area.geojson")
+    return involved_from_geojson(text, CALIBRATION, bounds=bounds, where="area.geojson", plan=plan)
 
 
 FORMS = {
@@ -91,7 +92,14 @@ CHOICES = {
     "named ones alone": (["Involved", None, "Stroma"], [True, False, False]),
     "small letters": (["cll", None], [True, False]),
     "derived class": (["Tumor: Positive", None], [True, False]),
-    "without a name, all": ([None, "Stroma"], [True, True]),
+    "without a class, all": ([None, None], [True, True]),
+    "of one class, all": (["Stroma", "Stroma"], [True, True]),
+    "involved by one of its words": (["Involved marrow", "Normal marrow"], [True, False]),
+    "not involved, in words": (["CLL infiltrate", "not involved"], [True, False]),
+    "in German": (["Infiltrat", "Ignorieren"], [True, False]),
+    "with a composed letter": ([None, "Ausschlie\u00dfen"], [True, False]),
+    "necrosis beside no class": ([None, "Necrosis"], [True, False]),
+    "free of it": (["Tumor", "Tumor free"], [True, False]),
     "but for the excluded": ([None, "Ignore*", "Exclude"], [True, False, False]),
     "excluded beside named": (["Involved", "Ignore*"], [True, False]),
 }
@@ -102,6 +110,58 @@ def test_classes_choose_the_annotations(names: list[str | None], taken: list[boo
     area = read(collection(*(feature(polygon(shifted(45 * i)), name) for i, name in enumerate(names))))
     pixels = area.raster(grid()).pixels
     assert [bool(pixels[20, 20 + round(22.5 * i)]) for i in range(len(names))] == taken
+
+
+UNKNOWN = {
+    "one of none and one unknown": [None, "Stroma"],
+    "two unknown": ["Region 1", "Region 2"],
+    "two unknown beside one to be left out": ["Region 1", "Region 2", "Ignore*"],
+}
+
+
+@pytest.mark.parametrize("names", UNKNOWN.values(), ids=UNKNOWN)
+def test_classes_of_which_none_is_known_are_refused_with_their_names(names: list[str | None]) -> None:
+    shapes = collection(*(feature(polygon(shifted(45 * i)), name) for i, name in enumerate(names)))
+    with pytest.raises(InvolvedAreaError) as refused:
+        read(shapes)
+    for name in names[:2]:
+        assert (f"1 × '{name}'" if name else "1 × no class") in str(refused.value)
+
+
+def test_the_protocol_says_what_a_class_means() -> None:
+    shapes = collection(*(feature(polygon(shifted(45 * i)), name) for i, name in enumerate(["Region 1", "region  2"])))
+    for plan in (InvolvedPlan(classes=("REGION 1",)), InvolvedPlan(exclude=("Region 2",))):
+        area = read(shapes, plan=plan)
+        assert area.area_mm2 == pytest.approx(400e-6)
+        assert area.classes == ("Region 1",)
+
+
+def test_what_is_to_be_left_out_is_cut_out() -> None:
+    area = read(collection(feature(polygon(SQUARE), "Tumor"), feature(polygon(shifted(20)), "Necrosis")))
+    assert area.area_mm2 == pytest.approx(200e-6)
+    assert (area.classes, area.cut_out, area.remarks) == (("Tumor",), ("Necrosis",), ())
+
+
+def test_a_name_stands_for_a_class_where_there_is_none() -> None:
+    named, other = feature(polygon(SQUARE)), feature(polygon(shifted(45)))
+    named["properties"]["name"], other["properties"]["name"] = "CLL infiltrate", "not involved"
+    assert read(collection(named, other)).area_mm2 == pytest.approx(400e-6)
+
+
+def test_an_unknown_class_that_is_taken_is_named() -> None:
+    area = read(collection(feature(polygon(SQUARE), "Stroma")))
+    assert area.classes == ("Stroma",)
+    assert area.remarks == (
+        "the polygons 'Stroma' in area.geojson were taken for the involved area, for there are no others",
+    )
+    assert read(collection(feature(polygon(SQUARE)))).remarks == ()
+
+
+@pytest.mark.parametrize("kind", ["Cell", "Detection", "Tile", "TMACore"])
+def test_objects_of_qupath_0_2_tell_what_they_are_by_their_id(kind: str) -> None:
+    other = feature(polygon(shifted(60)), kind=None) | {"id": f"Path{kind}Object"}
+    drawn = feature(polygon(SQUARE), kind=None) | {"id": "PathAnnotationObject"}
+    assert read(collection(other, drawn)).area_mm2 == pytest.approx(400e-6)
 
 
 def test_areas_that_overlap_count_once() -> None:
@@ -131,10 +191,18 @@ def test_holes_are_not_involved() -> None:
     assert pixels[12, 12]
 
 
-def test_what_lies_partly_outside_is_clipped_to_the_slide() -> None:
-    area = read(polygon(shifted(-40)))
-    assert area.area_mm2 == pytest.approx(200e-6)
+def test_what_lies_a_little_outside_is_clipped_to_the_slide_and_said() -> None:
+    area = read(polygon(shifted(-22)))
+    assert area.area_mm2 == pytest.approx(380e-6)
     assert min(float(ring[:, 0].min()) for rings in area.outlines() for ring in rings) == 0
+    assert area.lost_share == pytest.approx(0.05)
+    assert area.remarks == ("5 % of the involved area in area.geojson lies off the slide and is left out",)
+    assert read(polygon(SQUARE)).lost_share == pytest.approx(0, abs=1e-12)
+
+
+def test_an_area_of_which_much_lies_off_the_slide_is_refused() -> None:
+    with pytest.raises(InvolvedAreaError, match=r"50 % of the involved area lies off the slide, which is 100 × 50 µm"):
+        read(polygon(shifted(-40)))
 
 
 UNUSABLE = {
@@ -188,8 +256,8 @@ points = st.tuples(st.integers(-20, 220), st.integers(-20, 220))
 def test_a_pixel_is_involved_when_its_centre_is_inside(corners: list[tuple[int, int]], um_per_px: float) -> None:
     hull = shapely.MultiPoint(corners).convex_hull
     drawn = shapely.transform(hull, lambda xy: xy * [0.5, 0.25])
-    if hull.geom_type != "Polygon" or drawn.intersection(shapely.box(0, 0, 100, 50)).area == 0:
-        return
+    if hull.geom_type != "Polygon" or drawn.intersection(shapely.box(0, 0, 100, 50)).area < 0.9 * drawn.area:
+        return  # refused
     like = grid(um_per_px, Rect(3.1, -4.2, 88.8, 47.3))
     x = like.x0_um + (np.arange(like.pixels.shape[1]) + 0.5) * um_per_px
     y = like.y0_um + (np.arange(like.pixels.shape[0]) + 0.5) * um_per_px

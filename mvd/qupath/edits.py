@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import shapely
 
+from mvd.annotations import Meaning, meaning
 from mvd.corrections import Decision, Review, ReviewedObject, decide
 from mvd.corrections.shapes import holds
 from mvd.errors import CorrectionError
 from mvd.geometry import Calibration, Ring
-from mvd.involved import EXCLUDED_CLASSES, INVOLVED_CLASSES
+from mvd.involved import EXCLUDED_CLASSES
 from mvd.qupath.features import Shown
 from mvd.qupath.matching import Matched, first_class, is_field, same_outline
 from mvd.qupath.writing import is_drawable
@@ -226,8 +227,8 @@ def _sorted(desk: _Desk, others: Sequence[Shown]) -> tuple[list[Ring], tuple[Sho
 
 def _is_area(shown: Shown) -> bool:
     """Named or classified so, or a polygon that somebody drew and said nothing of."""
-    name = first_class(shown)
-    return name in INVOLVED_CLASSES or "involved" in shown.name.casefold() or not (name or shown.name)
+    said = meaning(shown.classification or shown.name)
+    return said is Meaning.INVOLVED or (said is Meaning.NONE and not shown.name)
 
 
 def _drawn(desk: _Desk, vessels: Sequence[Ring], gone: Sequence[str]) -> None:

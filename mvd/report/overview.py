@@ -115,7 +115,12 @@ def _section(found: Found | SpecimenResult) -> _Section:
             (), None, (), title, found.survey.warnings,
         )  # fmt: skip
     specimen, fields = found.specimen, found.placement.fields
-    lines = [_area_note(found.involved.source), found.placement.shortfall or "", *found.warnings]
+    lines = [
+        _area_note(found.involved.source),
+        found.placement.shortfall or "",
+        *found.involved.remarks,
+        *found.warnings,
+    ]
     if found.counts:
         lines.insert(0, _counted(found.counts, found.hotspot_per_mm2))
     return _Section(
