@@ -28,7 +28,7 @@ from mvd.measures import SpecimenMeasures, measure_fields
 from mvd.models import chosen_score
 from mvd.protocol import InvolvedPlan, Protocol
 from mvd.sizes import with_size_classes
-from mvd.slide import Slide, open_slide, read_mask
+from mvd.slide import Image, Slide, open_slide, read_mask
 from mvd.store import as_stored
 from mvd.survey import Survey, survey_slide
 from mvd.threads import both
@@ -48,6 +48,8 @@ class Found:
     vessels: tuple[Vessel, ...]
     score: ScoreModel | None = None
     """The learned score that had a word in it."""
+    images: tuple[Image, ...] = ()
+    """Of the file: the one that was measured, then the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +77,8 @@ class SpecimenResult:
     warnings: tuple[str, ...]
     score: ScoreModel | None = None
     """The learned score that had a word in it."""
+    images: tuple[Image, ...] = ()
+    """Of the file: the one that was measured, then the others."""
 
 
 def find(
@@ -110,7 +114,9 @@ def find(
         blocks = grid(survey.tissue.whole)
         vessels = vessels_on_slide(slide, survey, blocks, rule=chosen.rule, score=score, progress=progress, share=share)
         vessels = with_size_classes(as_stored(vessels, slide.calibration), chosen.rule)
-        return Found(Path(image), slide.sha256(), slide.size_px, slide.calibration, survey, vessels, score)
+        return Found(
+            Path(image), slide.sha256(), slide.size_px, slide.calibration, survey, vessels, score, slide.images
+        )
 
 
 def count_specimen(
@@ -167,6 +173,7 @@ def count_specimen(
             density=map_density(vessels, evaluable, protocol) if whole else None,
             warnings=survey.warnings,
             score=score,
+            images=slide.images,
         )
 
 

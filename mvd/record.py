@@ -183,6 +183,7 @@ def _measured(what: Found | SpecimenResult, protocol: Protocol, *, image: str) -
     width, height = what.size_px
     return {
         "slide": {"file": image, "sha256": what.slide_sha256, "width_px": width, "height_px": height},
+        "images": [asdict(image) | {"measured": number == 0} for number, image in enumerate(what.images)],
         "calibration": asdict(what.calibration),
         "protocol_digest": protocol.digest,
         "protocol": protocol.model_dump(mode="json", exclude=set(NOT_MEASURING)),

@@ -114,6 +114,7 @@ def test_every_number_traces_to_what_it_was_made_from(measured_study: Path) -> N
         "detail": "",
     }
     assert len(result["slide"]["sha256"]) == 64
+    assert result["images"] == [{"number": 1, "size_px": [480, 480], "is_apart": False, "measured": True}]
     assert result["slide"]["file"] == "p1_pre.ome.tif"
     assert result["stains"]["source"] == "slide"
     assert result["involved"] == {
@@ -121,6 +122,9 @@ def test_every_number_traces_to_what_it_was_made_from(measured_study: Path) -> N
         "file": None,
         "area_mm2": pytest.approx(0.0576, rel=0.1),
         "evaluable_mm2": pytest.approx(0.0576, rel=0.1),
+        "classes": [],
+        "cut_out": [],
+        "lost_share": 0.0,
     }
     assert 4.0 < result["nucleus_um"] < 8.0
     assert result["mvd"]["per_mm2"] == result["tables"]["specimen"]["mvd_per_mm2"]

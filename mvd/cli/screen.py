@@ -68,6 +68,7 @@ def slide_text(image: Path, *, um_per_px: float | None) -> str:
         ("format", f"{info.format}; {info.storage}; {info.channels} channels of {info.bits} bits"),
         ("size", _size(info)),
         *_levels(info),
+        *_images(info),
     ]
     if info.calibration is None and um_per_px is None:
         problem = info.calibration_problem or "the file has no pixel size"
@@ -94,6 +95,21 @@ def _levels(info: SlideInfo) -> list[tuple[str, str]]:
     return [
         (f"level {number}", f"{level.width} × {level.height} pixels, 1/{level.downsample_x:.4g}")
         for number, level in enumerate(info.levels)
+    ]
+
+
+def _images(info: SlideInfo) -> list[tuple[str, str]]:
+    """The images of a file that holds several, and which is measured."""
+    if len(info.images) < 2:
+        return []
+    measured, *others = info.images
+    said = [(measured, "measured")]
+    said += [
+        (one, "a label or an overview by its name, never opened" if one.is_apart else "not measured") for one in others
+    ]
+    return [
+        (f"image {image.number}", f"{image.size_px[0]} × {image.size_px[1]} pixels; {words}")
+        for image, words in sorted(said, key=lambda pair: pair[0].number)
     ]
 
 

@@ -5,7 +5,7 @@ without a pixel size. Label and macro images are never opened: they show patient
 """
 
 from mvd.slide.mask import read_mask
-from mvd.slide.model import Level, Slide, SlideInfo
+from mvd.slide.model import Image, Level, Slide, SlideInfo
 from mvd.slide.opening import inspect_slide, open_slide
 
-__all__ = ["Level", "Slide", "SlideInfo", "inspect_slide", "open_slide", "read_mask"]
+__all__ = ["Image", "Level", "Slide", "SlideInfo", "inspect_slide", "open_slide", "read_mask"]

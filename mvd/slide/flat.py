@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from mvd.errors import SlideError
 from mvd.geometry import Pixels
 from mvd.slide.calibration import PixelSize, from_dpi
-from mvd.slide.colour import to_rgb8
+from mvd.slide.colour import range_of, to_rgb8
 from mvd.slide.model import Box, Facts, pyramid
 
 MAX_FLAT_PIXELS = 400_000_000
@@ -135,4 +135,5 @@ def _decoded(path: Path, kind: type[ImageFile]) -> Pixels:
 def _deep_png(path: Path) -> Pixels:
     import imagecodecs  # noqa: PLC0415  (Pillow keeps only the high byte of 16 bits)
 
-    return to_rgb8(imagecodecs.png_decode(path.read_bytes()), "straight")
+    samples = imagecodecs.png_decode(path.read_bytes())
+    return to_rgb8(samples, "straight", full=range_of(int(samples[..., :3].max(initial=0))))

@@ -26,6 +26,17 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """One of the images that a file holds; not its name, which can be the patient's."""
+
+    number: int
+    """In the order of the file, from 1."""
+    size_px: tuple[int, int]
+    is_apart: bool
+    """Whether its name says that it is a label, a macro image or an overview."""
+
+
+@dataclass(frozen=True, slots=True)
 class SlideInfo:
     """What an image file holds, read without any pixel.
 
@@ -41,6 +52,8 @@ class SlideInfo:
     calibration: Calibration | None
     calibration_problem: str | None
     """A sentence, when `calibration` is None."""
+    images: tuple[Image, ...]
+    """Of a file that can hold several: the one that is read, then the others."""
     bits: int
     """Per channel, as stored; `Slide.read` gives 8."""
     channels: int
@@ -59,6 +72,8 @@ class Facts:
     bits: int
     channels: int
     storage: str
+    images: tuple[Image, ...] = ()
+    """Of a file that can hold several: the one that is read, then the others. None are named where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,11 @@ class Slide:
     def levels(self) -> tuple[Level, ...]:
         """The pyramid, finest first."""
         return self._source.facts.levels
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Of a file that can hold several: the one that is read, then the others."""
+        return self._source.facts.images
 
     @property
     def size_px(self) -> tuple[int, int]:

@@ -68,6 +68,7 @@ def inspect_slide(path: str | Path) -> SlideInfo:
         format=facts.format,
         size_px=(facts.levels[0].width, facts.levels[0].height),
         levels=facts.levels,
+        images=facts.images,
         calibration=found,
         calibration_problem=problem,
         bits=facts.bits,

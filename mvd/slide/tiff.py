@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from mvd.errors import SlideError
 from mvd.geometry import Pixels
 from mvd.slide.calibration import PixelSize, from_aperio, from_imagej, from_ome, from_tiff_tags
-from mvd.slide.colour import to_rgb8
+from mvd.slide.colour import FULL, range_of, to_rgb8
 from mvd.slide.model import Box, Facts, pyramid
-from mvd.slide.tiff_layout import TiffLevel, level_pages, main_series, refuse_unless_colour, tiff_level
+from mvd.slide.tiff_layout import TiffLevel, image_of, level_pages, main_series, refuse_unless_colour, tiff_level
 
 DAMAGE = (
     ValueError,  # includes TiffFileError
@@ -46,6 +46,9 @@ RIM_TILES = 2
 """Blocks that lie side by side reach a tile into one another, so that the two outermost tiles of a read are read again
 by its neighbours; what lies deeper inside is not, and is not kept."""
 
+RANGE_TILES = 64
+"""Of a picture of 16 bits that are looked at for its brightest sample: glass and fat are everywhere."""
+
 APERIO_JPEG2000_YCBCR = "APERIO_JP2000_YCBC"
 
 
@@ -57,9 +60,10 @@ class TiffSource:
         self._path = path
         self._levels = levels
         self._file = path.open("rb", buffering=0)
-        self._lock = threading.Lock()
+        self._lock, self._range_lock = threading.Lock(), threading.Lock()
         self._ended: dict[TiffLevel, bool] = {}
         self._kept = _KeptTiles()
+        self._full: int | None = None if facts.bits > 8 else FULL
         size = os.fstat(self._file.fileno()).st_size
         needed = max(int((level.offsets + level.counts)[level.counts > 0].max(initial=0)) for level in levels)
         if needed > size:
@@ -95,7 +99,8 @@ class TiffSource:
             present = [plane for plane in planes if plane is not None]
             if len(present) < len(planes):
                 return None
-            pixels = to_rgb8(np.concatenate(present, axis=2) if len(present) > 1 else present[0], level.opacity)
+            samples = np.concatenate(present, axis=2) if len(present) > 1 else present[0]
+            pixels = to_rgb8(samples, level.opacity, full=self._range())
             inside = (
                 min(level.tile_height, level.height - row * level.tile_height),
                 min(level.tile_width, level.width - column * level.tile_width),
@@ -110,6 +115,20 @@ class TiffSource:
         if keep:
             self._kept.put((index, number), pixels)
         return pixels
+
+    def _range(self) -> int:
+        """The most that the camera gives, by the brightest of some tiles spread over the coarsest level."""
+        with self._range_lock:
+            if self._full is None:
+                level = self._levels[-1]
+                there = np.flatnonzero(level.counts)
+                some = (
+                    there[np.unique(np.linspace(0, len(there) - 1, RANGE_TILES).astype(np.int64))] if len(there) else ()
+                )
+                tiles = (self._decoded(level, int(number)) for number in some)
+                most = max((int(tile[..., :3].max(initial=0)) for tile in tiles if tile is not None), default=FULL)
+                self._full = range_of(most)
+            return self._full
 
     def _decoded(self, level: TiffLevel, number: int) -> NDArray[Any] | None:
         count = int(level.counts[number])
@@ -200,7 +219,7 @@ def open_tiff(path: Path) -> TiffSource:
 
 
 def _gathered(tif: tifffile.TiffFile, name: str) -> tuple[Facts, tuple[TiffLevel, ...]]:
-    series = main_series(tif, name)
+    series, others = main_series(tif, name)
     if any(page is None or page.parent is not tif for level in series.levels for page in level.pages):
         raise SlideError(f"{name} is one file of an OME-TIFF in several files; save it as a single file")
     refuse_unless_colour(series, name)
@@ -214,6 +233,7 @@ def _gathered(tif: tifffile.TiffFile, name: str) -> tuple[Facts, tuple[TiffLevel
         bits=int(key.bitspersample),
         channels=int(key.samplesperpixel),
         storage=f"{laid}, {first.compression}",
+        images=tuple(image_of(tif, one) for one in (series, *others)),
     )
     return facts, levels
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import SlideError
 from mvd.slide.colour import Opacity
+from mvd.slide.model import Image
 
 RAW_STRIP_BYTES = 2**18
 """Uncompressed pixels that lie in one piece are read in strips of about this size, whatever strips the writer made
@@ -57,13 +59,58 @@ class TiffLevel:
         return -(-self.height // self.tile_height)
 
 
-def main_series(tif: tifffile.TiffFile, name: str) -> tifffile.TiffPageSeries:
-    """The series with the section: the first that is not named as a label or an overview."""
-    apart = ("label", "label image", "macro", "macro image", "thumbnail", "overview", "map")
-    for series in tif.series:
-        if (series.name or "").strip().lower() not in apart:
-            return series
-    raise SlideError(f"{name} holds only label or overview images; give the image of the section")
+_APART = re.compile(
+    r"label|barcode|bar code|qr ?code|macro|thumbnail|overview|preview|slide ?scan|etikett|übersicht|\bmap\b",
+    re.IGNORECASE,
+)
+"""Names of images beside the section, as scanners and converters spell them; a label shows the patient's name."""
+
+
+def main_series(
+    tif: tifffile.TiffFile, name: str
+) -> tuple[tifffile.TiffPageSeries, tuple[tifffile.TiffPageSeries, ...]]:
+    """The series with the section, and all others: of those that are no label or overview by name, the one of most
+    pixels, for an overview without such a name is a small picture of the same; of equal ones the first.
+
+    Raises
+    ------
+    SlideError
+        There is none, or another image is as large: which of several sections is meant cannot be told.
+    """
+    sections = [series for series in tif.series if not _is_apart(series)]
+    if not sections:
+        raise SlideError(f"{name} holds only label or overview images; give the image of the section")
+    main = max(sections, key=_pixels)
+    rivals = [series for series in sections if series is not main and _pixels(series) > _RIVAL_SHARE * _pixels(main)]
+    if rivals:
+        listed = ", ".join(_told(image_of(tif, series)) for series in (main, *rivals))
+        raise SlideError(f"{name} holds several images of a section ({listed}); save each in a file of its own")
+    return main, tuple(series for series in tif.series if series is not main)
+
+
+_RIVAL_SHARE = 0.25
+"""An image with more than this share of the largest one's pixels is no overview of it: scanners make those at a
+sixteenth of its pixels and less."""
+
+
+def _pixels(series: tifffile.TiffPageSeries) -> int:
+    key = series.keyframe
+    return int(key.imagewidth) * int(key.imagelength)
+
+
+def _is_apart(series: tifffile.TiffPageSeries) -> bool:
+    return _APART.search(re.sub(r"[_-]+", " ", series.name or "")) is not None
+
+
+def _told(image: Image) -> str:
+    return f"number {image.number} of {image.size_px[0]} × {image.size_px[1]} pixels"
+
+
+def image_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Image:
+    """What is told of an image, and never a pixel of it."""
+    key = series.keyframe
+    number = next(number for number, other in enumerate(tif.series, start=1) if other is series)
+    return Image(number, (int(key.imagewidth), int(key.imagelength)), _is_apart(series))
 
 
 def refuse_unless_colour(series: tifffile.TiffPageSeries, name: str) -> None:
