@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mvd.errors import CalibrationError
 from mvd.geometry import CALIBRATION_RANGE_UM_PER_PX, CALIBRATION_TOLERANCE, Calibration
@@ -37,6 +37,8 @@ class PixelSize:
     um_per_px_y: float
     detail: str
     """Where in the file: "aperio.MPP"."""
+    rivals: tuple[PixelSize, ...] = ()
+    """What the same file says elsewhere, as believable and not the same."""
 
     @property
     def plausible(self) -> bool:
@@ -46,7 +48,7 @@ class PixelSize:
 
 def from_aperio(description: str) -> PixelSize | None:
     """`MPP = 0.4990` in an Aperio ImageDescription."""
-    match = re.search(r"(?:^|\|)\s*MPP\s*=\s*([0-9][0-9.eE+-]*)", description)
+    match = re.search(r"(?:^|\|)\s*MPP\s*=\s*([0-9][0-9.,eE+-]*)", description)
     size = _number(match[1]) if match else None
     return None if size is None else PixelSize(size, size, "aperio.MPP")
 
@@ -106,18 +108,36 @@ def _um_per_unit(unit: str) -> float | None:
     return UM_PER_UNIT.get(unit.strip().replace("\u03bc", "µ").lower())
 
 
+def first_believable(sizes: Sequence[PixelSize | None]) -> PixelSize | None:
+    """Of what a file says in several places the first that can be, else the first, with those that contradict it."""
+    found = [size for size in sizes if size is not None]
+    believable = [size for size in found if size.plausible]
+    if not believable:
+        return found[0] if found else None
+    first, *others = believable
+    return replace(first, rivals=tuple(other for other in others if _differ(first, other)))
+
+
+def _differ(one: PixelSize | Calibration, other: PixelSize) -> bool:
+    ratios = (one.um_per_px_x / other.um_per_px_x, one.um_per_px_y / other.um_per_px_y)
+    return any(abs(ratio - 1) > CALIBRATION_TOLERANCE + 1e-9 for ratio in ratios)
+
+
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
     except ValueError:
         return None
 
 
 def missing(name: str, found: PixelSize | None) -> str | None:
     """The sentence that says why the file `name` does not give a pixel size; None when it does."""
+    remedy = "give --um-per-px, or add um_per_px to its row in specimens.csv"
+    if found is not None and found.rivals:
+        said = " and ".join(f"{_told(one)} ({one.detail})" for one in (found, *found.rivals))
+        return f"{name} contradicts itself: its pixels measure {said} µm; {remedy}, with the one that is right"
     if found is not None and found.plausible:
         return None
-    remedy = "give --um-per-px, or add um_per_px to its row in specimens.csv"
     if found is None:
         return f"{name} has no pixel size; {remedy}"
     return (
@@ -145,7 +165,7 @@ def choose(
     Raises
     ------
     CalibrationError
-        Neither gives a believable one, or they differ by more than 2 %.
+        Neither gives a believable one, they differ by more than 2 %, or the file says two and the user none.
     """
     if given is None:
         problem = missing(name, found)
@@ -157,7 +177,8 @@ def choose(
         calibration = Calibration(float(x), float(y), "user", given_detail)
     except CalibrationError as problem:
         raise CalibrationError(f"{name}: {problem}") from None
-    if found is not None and found.plausible and _contradicts(calibration, found):
+    said = () if found is None or not found.plausible else (found, *found.rivals)
+    if found is not None and said and all(_differ(calibration, one) for one in said):
         raise CalibrationError(
             f"{name}: {given_detail} says {_pair(x, y)} µm per pixel, but the file says "
             f"{_pair(found.um_per_px_x, found.um_per_px_y)} ({found.detail}); leave it out to use the file's, "
@@ -166,9 +187,8 @@ def choose(
     return calibration
 
 
-def _contradicts(calibration: Calibration, found: PixelSize) -> bool:
-    ratios = (calibration.um_per_px_x / found.um_per_px_x, calibration.um_per_px_y / found.um_per_px_y)
-    return any(abs(ratio - 1) > CALIBRATION_TOLERANCE + 1e-9 for ratio in ratios)
+def _told(size: PixelSize) -> str:
+    return _pair(size.um_per_px_x, size.um_per_px_y)
 
 
 def _pair(x: float, y: float) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mvd.errors import SlideError
 from mvd.geometry import Pixels
-from mvd.slide.calibration import PixelSize, from_aperio, from_imagej, from_ome, from_tiff_tags
+from mvd.slide.calibration import PixelSize, first_believable, from_aperio, from_imagej, from_ome, from_tiff_tags
 from mvd.slide.colour import FULL, range_of, to_rgb8
 from mvd.slide.model import Box, Facts, pyramid
 from mvd.slide.tiff_layout import TiffLevel, image_of, level_pages, main_series, refuse_unless_colour, tiff_level
@@ -247,19 +247,19 @@ def _format_name(tif: tifffile.TiffFile) -> str:
 
 
 def _pixel_size(tif: tifffile.TiffFile, key: Any) -> PixelSize | None:
-    """The first believable of OME, Aperio, ImageJ and the resolution tags; else the first that is there."""
+    """Of OME, Aperio, ImageJ and the resolution tags."""
     description = tif.pages.first.description
     size_px = (int(key.imagewidth), int(key.imagelength))
     resolution = [_ratio(key.tags.valueof(tag)) for tag in ("XResolution", "YResolution")]
     unit = int(key.tags.valueof("ResolutionUnit", 2))
+    imagej = from_imagej(description, resolution)
     sources = (
         from_ome(tif.ome_metadata or "", size_px),
         from_aperio(description) if tif.is_svs else None,
-        from_imagej(description, resolution),
-        from_tiff_tags(resolution, unit),
+        imagej,
+        None if imagej else from_tiff_tags(resolution, unit),  # the same tags: ImageJ says what their unit is
     )
-    found = [size for size in sources if size is not None]
-    return next((size for size in found if size.plausible), found[0] if found else None)
+    return first_believable(sources)
 
 
 def _ratio(value: Any) -> float | None:

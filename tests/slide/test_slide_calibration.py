@@ -20,6 +20,7 @@ BLANK = np.zeros((20, 24, 3), np.uint8)
         pytest.param("Aperio Image Library v11|AppMag = 20|MPP = 0.4990|Left = 25.69", 0.499, id="scanner"),
         pytest.param("Aperio Image|MPP=0.25", 0.25, id="no blanks, at the end"),
         pytest.param("Aperio Image|MPP = 2.5e-1|a", 0.25, id="exponent"),
+        pytest.param("Aperio Image|MPP = 0,4990|a", 0.499, id="decimal comma"),
         pytest.param("Aperio Image|XMPP = 0.4|OMPP = 0.1", None, id="other keys that end in MPP"),
         pytest.param("Aperio Image|MPP = |a", None, id="empty"),
         pytest.param("Aperio Image", None, id="absent"),
@@ -213,3 +214,45 @@ def test_a_printers_resolution_does_not_contradict_the_user(tmp_path: Path) -> N
         assert slide.calibration.source == "user"
     with pytest.raises(CalibrationError, match=r"a\.png gives 352\.\d µm per pixel \(PNG pHYs\)"):
         open_slide(tmp_path / "a.png")
+
+
+@pytest.fixture
+def contradicting(tmp_path: Path) -> Path:
+    """0.5 µm by its OME-XML, 0.25 µm by its resolution tags."""
+    path = tmp_path / "two.ome.tif"
+    metadata = {"axes": "YXS", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5}
+    tifffile.imwrite(
+        path, np.zeros((64, 64, 3), np.uint8), ome=True, photometric="rgb", metadata=metadata,
+        resolution=(40000, 40000), resolutionunit=3,
+    )  # fmt: skip
+    return path
+
+
+def test_a_file_that_contradicts_itself_is_refused_with_both_sizes(contradicting: Path) -> None:
+    said = "two.ome.tif contradicts itself: its pixels measure 0.5 (OME PhysicalSize) and 0.25 (TIFF XResolution) µm"
+    with pytest.raises(CalibrationError) as refused:
+        open_slide(contradicting)
+    assert said in str(refused.value)
+    assert said in str(inspect_slide(contradicting).calibration_problem)
+
+
+@pytest.mark.parametrize("um", [0.5, 0.25])
+def test_of_two_sizes_in_a_file_the_user_says_which(contradicting: Path, um: float) -> None:
+    with open_slide(contradicting, um_per_px=um) as slide:
+        assert (slide.calibration.um_per_px_x, slide.calibration.source) == (um, "user")
+
+
+def test_a_third_size_is_refused(contradicting: Path) -> None:
+    with pytest.raises(CalibrationError, match=r"says 0\.3 µm per pixel, but the file says 0\.5"):
+        open_slide(contradicting, um_per_px=0.3)
+
+
+def test_a_size_that_is_said_twice_is_no_contradiction(tmp_path: Path) -> None:
+    path = tmp_path / "same.ome.tif"
+    metadata = {"axes": "YXS", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5}
+    tifffile.imwrite(
+        path, np.zeros((64, 64, 3), np.uint8), ome=True, photometric="rgb", metadata=metadata,
+        resolution=(20000, 20100), resolutionunit=3,
+    )  # fmt: skip
+    with open_slide(path) as slide:
+        assert (slide.calibration.um_per_px_x, slide.calibration.detail) == (0.5, "OME PhysicalSize")
