@@ -89,7 +89,13 @@ class InvolvedArea:
 
 
 def involved_from_geojson(
-    text: str, calibration: Calibration, *, bounds: Rect, where: str, plan: InvolvedPlan | None = None
+    text: str,
+    calibration: Calibration,
+    *,
+    bounds: Rect,
+    where: str,
+    plan: InvolvedPlan | None = None,
+    origin_px: tuple[int, int] = (0, 0),
 ) -> InvolvedArea:
     """Read the involved area from GeoJSON.
 
@@ -103,6 +109,8 @@ def involved_from_geojson(
         The file's name, for error messages.
     plan
         Which classes are involved and which are to be left out, besides those that say so.
+    origin_px
+        Where (0, 0) of the slide lies in the file's coordinates.
 
     Raises
     ------
@@ -121,7 +129,7 @@ def involved_from_geojson(
     scale = np.array([calibration.um_per_px_x, calibration.um_per_px_y])
     whole = shapely.union_all(polygons)
     left = shapely.difference(whole, shapely.union_all(_polygons(excluded, where, len(polygons))))
-    drawn, left = (shapely.transform(area, lambda xy: xy * scale) for area in (whole, left))
+    drawn, left = (shapely.transform(area, lambda xy: (xy - origin_px) * scale) for area in (whole, left))
     slide = shapely.box(bounds.x0_um, bounds.y0_um, bounds.x1_um, bounds.y1_um)
     rings = _rings(shapely.normalize(shapely.intersection(left, slide)))
     lost = 1 - float(shapely.intersection(drawn, slide).area) / float(drawn.area)
@@ -232,7 +240,9 @@ def involved_from_raster(marrow: Raster, source: str) -> InvolvedArea:
     return InvolvedArea(source, marrow.rect, mask=marrow.pixels.astype(bool))
 
 
-def field_centres_from_geojson(text: str, calibration: Calibration, *, where: str) -> Ring:
+def field_centres_from_geojson(
+    text: str, calibration: Calibration, *, where: str, origin_px: tuple[int, int] = (0, 0)
+) -> Ring:
     """Centres of the fields an observer placed, (n, 2) x, y in µm, in the order of the file.
 
     Every point is a centre, and of every polygon the middle of its bounding box. If any is classified Field, just
@@ -261,7 +271,8 @@ def field_centres_from_geojson(text: str, calibration: Calibration, *, where: st
         raise FieldError(
             f"{where} holds no point or square to place a field at; mark the fields in QuPath and export them"
         )
-    return np.array(centres, dtype=np.float64) * [calibration.um_per_px_x, calibration.um_per_px_y]
+    places = np.array(centres, dtype=np.float64) - origin_px
+    return places * [calibration.um_per_px_x, calibration.um_per_px_y]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Found:
     """The learned score that had a word in it."""
     images: tuple[Image, ...] = ()
     """Of the file: the one that was measured, then the others."""
+    corner_px: tuple[int, int] = (0, 0)
+    """Where (0, 0) of all coordinates lies on the scanner's canvas (`Slide.corner_px`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +81,8 @@ class SpecimenResult:
     """The learned score that had a word in it."""
     images: tuple[Image, ...] = ()
     """Of the file: the one that was measured, then the others."""
+    corner_px: tuple[int, int] = (0, 0)
+    """Where (0, 0) of all coordinates lies on the scanner's canvas (`Slide.corner_px`)."""
 
 
 def find(
@@ -115,7 +119,15 @@ def find(
         vessels = vessels_on_slide(slide, survey, blocks, rule=chosen.rule, score=score, progress=progress, share=share)
         vessels = with_size_classes(as_stored(vessels, slide.calibration), chosen.rule)
         return Found(
-            Path(image), slide.sha256(), slide.size_px, slide.calibration, survey, vessels, score, slide.images
+            Path(image),
+            slide.sha256(),
+            slide.size_px,
+            slide.calibration,
+            survey,
+            vessels,
+            score,
+            slide.images,
+            slide.corner_px,
         )
 
 
@@ -174,6 +186,7 @@ def count_specimen(
             warnings=survey.warnings,
             score=score,
             images=slide.images,
+            corner_px=slide.corner_px,
         )
 
 
@@ -190,7 +203,7 @@ def _vessels_and_fields(
     search: Callable[[Sequence[Rect]], tuple[Vessel, ...]],
 ) -> tuple[tuple[Vessel, ...], Placement]:
     plan, name = protocol.fields, specimen.specimen
-    centres = manual_centres(specimen, slide.calibration) if plan.placement == "manual" else None
+    centres = manual_centres(specimen, slide, protocol.involved) if plan.placement == "manual" else None
     if plan.placement == "hotspot":
         vessels = _only_in(evaluable, search(grid(evaluable)))
         points = np.array([(v.x_um, v.y_um) for v in vessels if v.accepted], np.float64).reshape(-1, 2)
@@ -230,11 +243,28 @@ def _involved(specimen: Specimen, protocol: Protocol, slide: Slide, survey: Surv
 
 def drawn_area(path: Path, slide: Slide, plan: InvolvedPlan) -> InvolvedArea:
     """The involved area as an observer drew it: GeoJSON, or a mask image of the whole slide."""
-    if path.suffix.lower() in (".geojson", ".json"):
+    if path.suffix.lower() not in (".geojson", ".json"):
+        return involved_from_mask(read_mask(path), slide.bounds, where=path.name)
+    text, where = _text(path, InvolvedAreaError), path.name
+    try:
         return involved_from_geojson(
-            _text(path, InvolvedAreaError), slide.calibration, bounds=slide.bounds, where=path.name, plan=plan
+            text, slide.calibration, bounds=slide.bounds, where=where, plan=plan, origin_px=_origin(slide, plan)
         )
-    return involved_from_mask(read_mask(path), slide.bounds, where=path.name)
+    except InvolvedAreaError as error:
+        if slide.corner_px == (0, 0):
+            raise
+        other = "canvas" if plan.frame == "scanned" else "scanned"
+        raise InvolvedAreaError(
+            f'{error}; or set frame = "{other}" under [involved], if it was drawn on the {_FRAMES[other]}'
+        ) from error
+
+
+_FRAMES = {"canvas": "whole canvas (QuPath with --no-crop)", "scanned": "scanned part alone (as QuPath shows it)"}
+
+
+def _origin(slide: Slide, plan: InvolvedPlan) -> tuple[int, int]:
+    """Where (0, 0) of the slide lies in the coordinates of GeoJSON files."""
+    return slide.corner_px if plan.frame == "canvas" else (0, 0)
 
 
 def _evaluable(involved: InvolvedArea, survey: Survey) -> Raster:
@@ -247,12 +277,13 @@ def _evaluable(involved: InvolvedArea, survey: Survey) -> Raster:
     return evaluable
 
 
-def manual_centres(specimen: Specimen, calibration: Calibration) -> Ring:
+def manual_centres(specimen: Specimen, slide: Slide, plan: InvolvedPlan) -> Ring:
     """Centres of the fields that an observer placed."""
     if specimen.fields is None:
         raise FieldError("placement is 'manual', but the manifest names no file in its column 'fields'")
     text = _text(specimen.fields, FieldError)
-    return field_centres_from_geojson(text, calibration, where=specimen.fields.name)
+    origin_px = _origin(slide, plan)
+    return field_centres_from_geojson(text, slide.calibration, where=specimen.fields.name, origin_px=origin_px)
 
 
 def _text(path: Path, kind: type[MvdError]) -> str:

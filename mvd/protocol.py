@@ -35,7 +35,7 @@ MOST_STEPS = 5
 """Of sensitivity, up or down: five are a factor of 2.5."""
 _AS_BEFORE: dict[str, dict[str, object]] = {
     "stain": {"sensitivity": 0},
-    "involved": {"classes": [], "exclude": []},
+    "involved": {"frame": "scanned", "classes": [], "exclude": []},
 }
 """Choices that came later than results, each with the value that measures as if there were no choice: at that value
 the digest leaves them out, so that those results stand."""
@@ -177,6 +177,12 @@ class InvolvedPlan(_Section):
         "all",
         description="without an involved area in the manifest, measure 'all' analysable marrow, or 'suggest' the "
         "lymphocyte-rich part from the haematoxylin (a suggestion until an observer accepts it)",
+    )
+    frame: Literal["scanned", "canvas"] = Field(
+        "scanned",
+        description="where (0, 0) of GeoJSON files lies on slides whose canvas is larger than what was scanned (MIRAX, "
+        "SCN, BIF): 'scanned', the corner of what was scanned, as QuPath shows and exports it; 'canvas', that of the "
+        "canvas, as QuPath does with --no-crop",
     )
     classes: tuple[Name, ...] = Field(
         (),

@@ -182,7 +182,13 @@ def _made() -> dict[str, str]:
 def _measured(what: Found | SpecimenResult, protocol: Protocol, *, image: str) -> dict[str, Any]:
     width, height = what.size_px
     return {
-        "slide": {"file": image, "sha256": what.slide_sha256, "width_px": width, "height_px": height},
+        "slide": {
+            "file": image,
+            "sha256": what.slide_sha256,
+            "width_px": width,
+            "height_px": height,
+            "corner_px": list(what.corner_px),
+        },
         "images": [asdict(image) | {"measured": number == 0} for number, image in enumerate(what.images)],
         "calibration": asdict(what.calibration),
         "protocol_digest": protocol.digest,

@@ -150,7 +150,7 @@ def test_no_sentence_is_the_validators_own() -> None:
     with pytest.raises(ProtocolError) as caught:
         Protocol.from_toml(wrong)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 25
+    assert len(lines) == 26
     assert all("; expected " in line and "Input" not in line for line in lines)
 
 

@@ -74,6 +74,8 @@ class Facts:
     storage: str
     images: tuple[Image, ...] = ()
     """Of a file that can hold several: the one that is read, then the others. None are named where it cannot."""
+    corner_px: tuple[int, int] = (0, 0)
+    """x, y of the scanned part on a canvas that is larger than what was scanned; (0, 0) of level 0 lies there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,11 @@ class Slide:
     def images(self) -> tuple[Image, ...]:
         """Of a file that can hold several: the one that is read, then the others."""
         return self._source.facts.images
+
+    @property
+    def corner_px(self) -> tuple[int, int]:
+        """Where (0, 0) lies on the scanner's canvas, which can be larger than what was scanned."""
+        return self._source.facts.corner_px
 
     @property
     def size_px(self) -> tuple[int, int]:

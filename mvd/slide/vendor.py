@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from mvd.errors import SlideError
 from mvd.geometry import Pixels
 from mvd.slide.calibration import from_openslide
 from mvd.slide.colour import to_rgb8
-from mvd.slide.model import Box, Facts, pyramid
+from mvd.slide.model import Box, Facts, Level, pyramid
 
 FORMAT_NAMES = {
     "aperio": "Aperio SVS",
@@ -48,7 +49,7 @@ class OpenSlideSource:
                 f"{path.name} cannot be opened as {_format_name(path, vendor)} ({_reason(problem, path)}); "
                 "check that the file and those beside it are complete"
             ) from problem
-        self._sizes = self._slide.level_dimensions
+        self._scanned = _scanned(self._slide.properties, self._slide.dimensions)
         self._downsamples = self._slide.level_downsamples
         self.facts = self._facts()
 
@@ -60,13 +61,24 @@ class OpenSlideSource:
         )
         return Facts(
             format=_format_name(self._path, self._vendor),
-            levels=pyramid(self._sizes),
+            levels=self._levels(),
             pixel_size=from_openslide(
                 properties.get(openslide.PROPERTY_NAME_MPP_X), properties.get(openslide.PROPERTY_NAME_MPP_Y)
             ),
             bits=8,
             channels=3,
             storage=f"tiles {tile[0]} × {tile[1]}" if all(tile) else "tiles",
+            corner_px=(self._scanned.x0, self._scanned.y0),
+        )
+
+    def _levels(self) -> tuple[Level, ...]:
+        """The scanned part alone, as QuPath shows it: its corner is (0, 0)."""
+        box, sizes = self._scanned, self._slide.level_dimensions
+        if (box.x0, box.y0, box.x1, box.y1) == (0, 0, *sizes[0]):
+            return pyramid(sizes)
+        width, height = box.x1 - box.x0, box.y1 - box.y0
+        return tuple(
+            Level(max(int(width / down), 1), max(int(height / down), 1), down, down) for down in self._downsamples
         )
 
     def read_level(self, index: int, box: Box) -> Pixels:
@@ -77,7 +89,7 @@ class OpenSlideSource:
         """
         if self._downsamples[index].is_integer():
             return self._region(index, box)
-        width, height = self._sizes[index]
+        width, height = self.facts.levels[index].width, self.facts.levels[index].height
         pixels = np.empty((box.y1 - box.y0, box.x1 - box.x0, 3), np.uint8)
         for top in range(box.y0 // BLOCK_PX * BLOCK_PX, box.y1, BLOCK_PX):
             for left in range(box.x0 // BLOCK_PX * BLOCK_PX, box.x1, BLOCK_PX):
@@ -92,7 +104,7 @@ class OpenSlideSource:
 
     def _region(self, index: int, box: Box) -> Pixels:
         downsample = self._downsamples[index]
-        corner = (round(box.x0 * downsample), round(box.y0 * downsample))
+        corner = (self._scanned.x0 + round(box.x0 * downsample), self._scanned.y0 + round(box.y0 * downsample))
         try:
             region = self._slide.read_region(corner, index, (box.x1 - box.x0, box.y1 - box.y0))
         except openslide.OpenSlideError as problem:
@@ -110,6 +122,22 @@ class OpenSlideSource:
 
     def close(self) -> None:
         self._slide.close()
+
+
+def _scanned(properties: Mapping[str, str], size: tuple[int, int]) -> Box:
+    """The part of the canvas that was scanned, where the file says so (MIRAX, SCN, BIF); else all of it."""
+    names = (
+        openslide.PROPERTY_NAME_BOUNDS_X,
+        openslide.PROPERTY_NAME_BOUNDS_Y,
+        openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+        openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+    )
+    told = [properties.get(name, "") for name in names]
+    if not all(one.isdecimal() for one in told):
+        return Box(0, 0, *size)
+    left, top, width, height = map(int, told)
+    box = Box(left, top, min(left + width, size[0]), min(top + height, size[1]))
+    return box if box.x1 > box.x0 and box.y1 > box.y0 else Box(0, 0, *size)
 
 
 def _format_name(path: Path, vendor: str) -> str:
