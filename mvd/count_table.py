@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from mvd.delimited import (
 )
 from mvd.errors import ManifestError
 from mvd.protocol import ComparisonPlan
+from mvd.spelling import spelling, told_apart
 from mvd.timepoints import ordered
 
 COLUMNS = ("patient", "timepoint", "count", "area_mm2", "mvd_per_mm2", "response", "observer", "specimen")
@@ -226,7 +226,8 @@ def _clashes(lines: Sequence[_Line]) -> Iterator[Fault]:
         for key, value, sentence in _claims(line):
             before, first = seen.setdefault(key, (value, line.number))
             if before != value:
-                yield line.number, f"{sentence} '{before}' in row {first}; correct one of the two"
+                alike = told_apart(before, value)
+                yield line.number, f"{sentence} '{before}'{alike} in row {first}; correct one of the two"
 
 
 def _claims(line: _Line) -> Iterator[tuple[tuple[str, str], str, str]]:
@@ -235,22 +236,12 @@ def _claims(line: _Line) -> Iterator[tuple[tuple[str, str], str, str]]:
     for column in ("patient", "timepoint", "observer", "response"):
         name = line[column]
         if name:
-            yield (column, _spelling(column, name)), name, f"{column} '{name}' is written"
+            yield (column, spelling(name, hyphens=column != "timepoint")), name, f"{column} '{name}' is written"
     if response := line["response"]:
         yield ("response of", patient), response, f"the response of patient '{patient}' is '{response}' here and"
     if specimen := line["specimen"]:
         yield ("name of", f"{patient}\0{timepoint}"), specimen, f"this specimen is '{specimen}' here and"
         yield ("place of", specimen), f"{patient}, {timepoint}", f"specimen '{specimen}' is that of"
-
-
-def _spelling(column: str, name: str) -> str:
-    """What two spellings of one name share: `P 1`, `p_1` and `p1`; but not `1-12` and `11-2`, nor `R` and `R-`.
-
-    In a timepoint a hyphen may be a minus (`d-7`), and stays.
-    """
-    between = r"[\s_]+" if column == "timepoint" else r"[\s_\-‐‑–]+"
-    one = re.sub(rf"(?<=\d){between}(?=\d)", "\0", name.casefold())
-    return re.sub(rf"(?<=[^\W_]){between}(?=[^\W_])", "", one)
 
 
 def _unknown(lines: Sequence[_Line], timepoints: Sequence[str] | None) -> Iterator[Fault]:

@@ -32,6 +32,10 @@ from mvd.protocol import InvolvedPlan
 FIELD_CLASSES = frozenset({"field", "counting field"})
 EXCLUDED_CLASSES = ("ignore", "exclude")
 
+_SIDE_TOLERANCE = 0.1
+"""Share of its side by which a field may be drawn too large or too small: a hand is not that exact."""
+_MENDED_SHARE = 0.01
+"""Of its area by which an outline that crosses itself may change when it is mended: small loops at its seam."""
 _MOST_LOST, _TOLD_LOST = 0.1, 0.005
 """Share of a drawn area that may lie off the slide: a line drawn round a section runs a little past it. More is the
 area of another slide, or drawn at another resolution. Less than the second is not worth a word."""
@@ -193,12 +197,23 @@ def _remarks(taken: list[_Shape], plan: InvolvedPlan, where: str) -> Iterator[st
         yield f"the polygons '{label}' in {where} were taken for the involved area, for there are no others"
 
 
+class _NoAreaError(InvolvedAreaError):
+    """A polygon that is none: a slip of the mouse beside others."""
+
+
 def _polygons(shapes: list[_Shape], where: str, before: int) -> list[Any]:
     polygons: list[Any] = []
+    stray, number = list[_NoAreaError](), before
     for shape in shapes:
         parts = [shape.coordinates] if shape.kind == "Polygon" else _items(shape.coordinates)
         for coordinates in parts:
-            polygons.append(_polygon(coordinates, f"{where}: polygon {before + len(polygons) + 1}"))
+            number += 1
+            try:
+                polygons.append(_polygon(coordinates, f"{where}: polygon {number}"))
+            except _NoAreaError as error:
+                stray.append(error)
+    if stray and not polygons:
+        raise stray[0]
     return polygons
 
 
@@ -241,17 +256,27 @@ def involved_from_raster(marrow: Raster, source: str) -> InvolvedArea:
 
 
 def field_centres_from_geojson(
-    text: str, calibration: Calibration, *, where: str, origin_px: tuple[int, int] = (0, 0)
+    text: str,
+    calibration: Calibration,
+    *,
+    where: str,
+    origin_px: tuple[int, int] = (0, 0),
+    side_um: float | None = None,
 ) -> Ring:
     """Centres of the fields an observer placed, (n, 2) x, y in µm, in the order of the file.
 
     Every point is a centre, and of every polygon the middle of its bounding box. If any is classified Field, just
     those; otherwise all annotations except those classified Ignore* or Exclude.
 
+    Parameters
+    ----------
+    side_um
+        What a field measures: one that was drawn in another size is refused.
+
     Raises
     ------
     FieldError
-        The file is not GeoJSON or names no place.
+        The file is not GeoJSON or names no place, or a field has another size.
     """
     centres: list[tuple[float, float]] = []
     kinds = {"Point", "MultiPoint", "Polygon", "MultiPolygon"}
@@ -266,6 +291,7 @@ def field_centres_from_geojson(
             corners = [_position(p, place, FieldError) for part in parts for p in _items(_items(part)[:1], 0)]
             if corners:
                 (x0, y0), (x1, y1) = np.min(corners, axis=0), np.max(corners, axis=0)
+                _refuse_another_size((x1 - x0, y1 - y0), calibration, side_um, place)
                 centres.append((float(x0 + x1) / 2, float(y0 + y1) / 2))
     if not centres:
         raise FieldError(
@@ -273,6 +299,17 @@ def field_centres_from_geojson(
         )
     places = np.array(centres, dtype=np.float64) - origin_px
     return places * [calibration.um_per_px_x, calibration.um_per_px_y]
+
+
+def _refuse_another_size(
+    size_px: tuple[float, float], calibration: Calibration, side_um: float | None, place: str
+) -> None:
+    width, height = size_px[0] * calibration.um_per_px_x, size_px[1] * calibration.um_per_px_y
+    if side_um is not None and max(abs(width / side_um - 1), abs(height / side_um - 1)) > _SIDE_TOLERANCE:
+        raise FieldError(
+            f"{place} was drawn {width:.0f} × {height:.0f} µm large, but study.toml has side_um = {side_um:g}; draw "
+            "fields of that size, mark their middles with points, or check the pixel size"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,16 +402,35 @@ def _polygon(coordinates: object, where: str) -> Any:
     rings = [[_position(p, where) for p in _items(ring)] for ring in _items(coordinates)]
     rings = [ring[:-1] if len(ring) > 1 and ring[0] == ring[-1] else ring for ring in rings]
     if not rings or any(len(ring) < 3 for ring in rings):
-        raise InvolvedAreaError(f"{where} has a ring of fewer than three points; draw it again")
+        raise _NoAreaError(f"{where} has a ring of fewer than three points; draw it again")
     if shapely.MultiPoint(rings[0]).convex_hull.area == 0:
         x, y = rings[0][0]
-        raise InvolvedAreaError(f"{where} has no area (all its points are in line, at {x:g}, {y:g} px); draw it again")
+        raise _NoAreaError(f"{where} has no area (all its points are in line, at {x:g}, {y:g} px); draw it again")
     polygon = shapely.Polygon(rings[0], rings[1:])
     if not polygon.is_valid:
+        mended = _mended(polygon)
+        if mended is not None:
+            return mended
         raise InvolvedAreaError(
             f"{where} crosses or touches itself: {shapely.is_valid_reason(polygon)} (level-0 pixels); redraw it there"
         )
     return polygon
+
+
+def _mended(polygon: Any) -> Any | None:
+    """The area meant by an outline with a small loop, a spike or a touch; None where mending it changes the area.
+
+    Drawn by a free hand, an outline crosses itself where it is closed. The signed area of a figure of eight cancels.
+    """
+    parts = [part for part in shapely.get_parts(shapely.make_valid(polygon)) if part.geom_type == "Polygon"]
+    whole = shapely.union_all(parts)
+    enclosed = abs(_signed_area(polygon.exterior)) - sum(abs(_signed_area(hole)) for hole in polygon.interiors)
+    return whole if parts and abs(whole.area - enclosed) <= _MENDED_SHARE * whole.area else None
+
+
+def _signed_area(ring: Any) -> float:
+    x, y = np.array(ring.coords, np.float64)[:, :2].T
+    return float(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) / 2
 
 
 def _rings(geometry: Any) -> tuple[tuple[Ring, ...], ...]:

@@ -27,6 +27,7 @@ from mvd.delimited import (
 from mvd.errors import ManifestError
 from mvd.geometry import CALIBRATION_RANGE_UM_PER_PX
 from mvd.protocol import Protocol
+from mvd.spelling import spelling, told_apart
 
 MANIFEST_FILE = "specimens.csv"
 
@@ -289,9 +290,10 @@ class _Seen:
         first = self._pairs.setdefault((patient, timepoint), row.number)
         if timepoint and first != row.number:
             yield f"patient '{patient}' already has a specimen at '{timepoint}' in row {first}; correct one of the two"
-        spelt, first = self._patients.setdefault(patient.casefold(), (patient, row.number))
+        spelt, first = self._patients.setdefault(spelling(patient), (patient, row.number))
         if spelt != patient:
-            yield f"patient '{patient}' is '{spelt}' in row {first}; write one patient the same way everywhere"
+            alike = told_apart(spelt, patient)
+            yield f"patient '{patient}' is '{spelt}'{alike} in row {first}; write one patient the same way everywhere"
         response = row.cells["response"]
         if response:
             before, first = self._responses.setdefault(patient, (response, row.number))

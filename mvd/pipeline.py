@@ -26,6 +26,7 @@ from mvd.involved import (
 from mvd.manifest import Specimen
 from mvd.measures import SpecimenMeasures, measure_fields
 from mvd.models import chosen_score
+from mvd.packed import is_geojson, unpacked
 from mvd.protocol import InvolvedPlan, Protocol
 from mvd.sizes import with_size_classes
 from mvd.slide import Image, Slide, open_slide, read_mask
@@ -203,7 +204,7 @@ def _vessels_and_fields(
     search: Callable[[Sequence[Rect]], tuple[Vessel, ...]],
 ) -> tuple[tuple[Vessel, ...], Placement]:
     plan, name = protocol.fields, specimen.specimen
-    centres = manual_centres(specimen, slide, protocol.involved) if plan.placement == "manual" else None
+    centres = manual_centres(specimen, slide, protocol) if plan.placement == "manual" else None
     if plan.placement == "hotspot":
         vessels = _only_in(evaluable, search(grid(evaluable)))
         points = np.array([(v.x_um, v.y_um) for v in vessels if v.accepted], np.float64).reshape(-1, 2)
@@ -243,7 +244,7 @@ def _involved(specimen: Specimen, protocol: Protocol, slide: Slide, survey: Surv
 
 def drawn_area(path: Path, slide: Slide, plan: InvolvedPlan) -> InvolvedArea:
     """The involved area as an observer drew it: GeoJSON, or a mask image of the whole slide."""
-    if path.suffix.lower() not in (".geojson", ".json"):
+    if not is_geojson(path):
         return involved_from_mask(read_mask(path), slide.bounds, where=path.name)
     text, where = _text(path, InvolvedAreaError), path.name
     try:
@@ -277,19 +278,24 @@ def _evaluable(involved: InvolvedArea, survey: Survey) -> Raster:
     return evaluable
 
 
-def manual_centres(specimen: Specimen, slide: Slide, plan: InvolvedPlan) -> Ring:
+def manual_centres(specimen: Specimen, slide: Slide, protocol: Protocol) -> Ring:
     """Centres of the fields that an observer placed."""
     if specimen.fields is None:
         raise FieldError("placement is 'manual', but the manifest names no file in its column 'fields'")
     text = _text(specimen.fields, FieldError)
-    origin_px = _origin(slide, plan)
-    return field_centres_from_geojson(text, slide.calibration, where=specimen.fields.name, origin_px=origin_px)
+    return field_centres_from_geojson(
+        text,
+        slide.calibration,
+        where=specimen.fields.name,
+        origin_px=_origin(slide, protocol.involved),
+        side_um=protocol.fields.side_um,
+    )
 
 
 def _text(path: Path, kind: type[MvdError]) -> str:
     """What an observer exported; `kind` is the error if it cannot be read."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return unpacked(path, kind).decode("utf-8-sig")
     except FileNotFoundError:
         raise kind(f"{path.name}: no such file; put it there, or empty its cell in specimens.csv") from None
     except UnicodeDecodeError as error:

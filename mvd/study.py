@@ -231,6 +231,6 @@ def _faults(specimen: Specimen, protocol: Protocol) -> Iterator[str]:
             yield str(error)
         try:
             if protocol.fields.placement == "manual":
-                manual_centres(specimen, slide, protocol.involved)
+                manual_centres(specimen, slide, protocol)
         except MvdError as error:
             yield str(error)

@@ -191,6 +191,28 @@ def test_holes_are_not_involved() -> None:
     assert pixels[12, 12]
 
 
+MENDED = {
+    # an outline of a 20 × 20 µm square in level-0 pixels (0.5 × 0.5 µm), and what is wrong with it
+    "a loop at the seam": [[20, 40], [60, 40], [60, 80], [20, 80], [20, 42], [18, 40], [22, 38], [20, 41]],
+    "a spike": [[20, 40], [60, 40], [90, 40], [60, 40], [60, 80], [20, 80]],
+    "touching itself": [[20, 40], [60, 40], [60, 80], [40, 80], [40, 60], [40, 80], [20, 80]],
+}
+
+
+@pytest.mark.parametrize("ring", MENDED.values(), ids=MENDED)
+def test_an_outline_is_mended_where_that_changes_no_area(ring: list[list[float]]) -> None:
+    area = read(polygon(ring))
+    whole = read(polygon([[20, 40], [60, 40], [60, 80], [20, 80]]))
+    assert area.area_mm2 == pytest.approx(whole.area_mm2, rel=0.01)
+
+
+def test_a_slip_of_the_mouse_beside_an_area_is_passed_over() -> None:
+    area = read(
+        collection(feature(polygon(SQUARE)), feature(polygon([[5, 5], [6, 6]])), feature(polygon([[1, 1]] * 3)))
+    )
+    assert area.area_mm2 == pytest.approx(400e-6)
+
+
 def test_what_lies_a_little_outside_is_clipped_to_the_slide_and_said() -> None:
     area = read(polygon(shifted(-22)))
     assert area.area_mm2 == pytest.approx(380e-6)
@@ -392,3 +414,18 @@ def test_fields_are_centred_where_the_observer_marked_them(content: Any, centres
 def test_an_unusable_file_of_fields_says_why(text: str, sentence: str) -> None:
     with pytest.raises(FieldError, match=f"fields.geojson.*{sentence}"):
         field_centres_from_geojson(text, CALIBRATION, where="fields.geojson")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "fits"), [(100, 100, True), (108, 95, True), (50, 50, False), (200, 50, False)]
+)
+def test_fields_drawn_in_another_size_are_refused(width: int, height: int, fits: bool) -> None:
+    """Of 50 µm at 0.5 µm a pixel along x and 0.5 along y."""
+    calibration = Calibration(0.5, 0.5, "user", "test")
+    text = json.dumps(polygon([[10, 10], [10 + width, 10], [10 + width, 10 + height], [10, 10 + height]]))
+    told = {"calibration": calibration, "where": "fields.geojson", "side_um": 50.0}
+    if fits:
+        assert len(field_centres_from_geojson(text, **told)) == 1
+        return
+    with pytest.raises(FieldError, match=r"side_um = 50; draw fields of that size"):
+        field_centres_from_geojson(text, **told)

@@ -18,12 +18,13 @@ from mvd.corrections import Correction, Decision, Polygon, Review, What, decide,
 from mvd.corrections.state import points_of
 from mvd.errors import MvdError, StoreError
 from mvd.moves import Ground, changed_involved, moved_field, survey_ground
+from mvd.packed import unpacked
 from mvd.qupath.edits import Edit, Edits, edits_of
 from mvd.qupath.features import Shown, shown_objects
 from mvd.qupath.matching import Matched, area_of, matched, origin_of, same_area
 from mvd.qupath.writing import DRAWN, involved_source, review_geojson
 from mvd.review import OpenReview, observer_name, open_review, read_review, take
-from mvd.store import read_whole, write_whole
+from mvd.store import write_whole
 from mvd.store.geojson import identity
 from mvd.store.log import REVIEWS_FOLDER
 from mvd.store.measured import Measured, read_measured
@@ -87,10 +88,7 @@ def import_review(study: Study, path: Path, *, observer: str, progress: Progress
     MvdError
         The file is not of this review or cannot be understood, a fault a line; nothing of it is in the log.
     """
-    text = read_whole(path)
-    if text is None:
-        raise StoreError(f"{path} does not exist; export it from QuPath")
-    shown = shown_objects(text, where=path.name)
+    shown = shown_objects(_edited(path), where=path.name)
     name = observer_name(study.folder / REVIEWS_FOLDER, observer)
     specimen = _specimen_of(study, shown, path)
     state = _state(study, specimen, name)
@@ -123,6 +121,18 @@ def _state(study: Study, specimen: str, observer: str) -> _State:
     return _State(opened.measured, opened.review, opened.outdated is not None)
 
 
+def _edited(path: Path) -> str:
+    """What an observer edited; it is theirs, and no fault of it is a reason to remove it."""
+    try:
+        return unpacked(path, StoreError).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise StoreError(f"{path} does not exist; export it from QuPath") from None
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path.name} is not UTF-8 text; export it again as GeoJSON") from error
+    except OSError as error:
+        raise StoreError(f"{path.name} cannot be read ({error.strerror}); check the file and its folder") from error
+
+
 def _specimen_of(study: Study, shown: Sequence[Shown], path: Path) -> str:
     """By the identifiers of its objects; where there are none of ours, by the file's name."""
     names = [specimen.specimen for specimen in study.manifest.specimens]
@@ -132,7 +142,7 @@ def _specimen_of(study: Study, shown: Sequence[Shown], path: Path) -> str:
         if identity(name, "involved") in areas or any(identity(name, f"vessel {v}") == i for v, i in told.items()):
             return name
     stems = {name: name for name in names} | {s.image.name.split(".")[0]: s.specimen for s in study.manifest.specimens}
-    stem = path.name.removesuffix(path.suffix)
+    stem = path.name.removesuffix(".gz").removesuffix(".zip").removesuffix(".geojson").removesuffix(".json")
     found = stems.get(stem) or stems.get(stem.split(".")[0])
     if found is None:
         raise StoreError(f"of which specimen is {path.name}? Name it like the specimen, such as {names[0]}.geojson")
