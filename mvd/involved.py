@@ -7,7 +7,7 @@ with the slide's proportions, where every pixel that is not zero is involved.
 Which annotations of a GeoJSON file are taken: if any polygon has a class that says it is involved (`mvd.annotations`),
 just those; otherwise all that are of one class, or of none. Polygons of several classes of which none is known are
 refused: which of them is meant cannot be told. Those of a class that says to leave them out are cut out of the others.
-Where there is no class, an annotation's name stands for it. Detections, cells, tiles and cores are never taken.
+Where there is no class, a name that says so stands for it. Detections, cells, tiles and cores are never taken.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def involved_from_geojson(
         classes of which none is known; or a tenth of the area and more lies off the slide.
     """
     shapes = [one for one in _shapes(text, where, InvolvedAreaError) if one.annotation and one.kind in _AREAS]
-    taken, excluded = _meant(shapes, plan or InvolvedPlan(), where)
+    plan = plan or InvolvedPlan()
+    taken, excluded = _meant(shapes, plan, where)
     polygons = _polygons(taken, where, 0)
     if not polygons:
         raise InvolvedAreaError(
@@ -149,8 +150,11 @@ def involved_from_geojson(
             f"{where}: {100 * lost:.0f} % of the involved area lies off the slide, which is {bounds.width_um:.0f} × "
             f"{bounds.height_um:.0f} µm; export the annotation of this slide, in its full resolution pixels"
         )
-    classes, cut_out = (tuple(dict.fromkeys(one.label for one in some if one.label)) for some in (taken, excluded))
-    remarks = list(_remarks(taken, plan or InvolvedPlan(), where))
+    classes, cut_out = (
+        tuple(dict.fromkeys(one.told for one in some if one.label or one.meaning(plan) is not Meaning.NONE))
+        for some in (taken, excluded)
+    )
+    remarks = list(_remarks(taken, plan, where))
     if lost > _TOLD_LOST:
         remarks.append(f"{100 * lost:.0f} % of the involved area in {where} lies off the slide and is left out")
     return InvolvedArea(
@@ -171,7 +175,7 @@ def _meant(shapes: list[_Shape], plan: InvolvedPlan, where: str) -> tuple[list[_
     """The polygons of the involved area, and those to be cut out of it."""
     by_meaning: dict[Meaning, list[_Shape]] = {one: [] for one in Meaning}
     for shape in shapes:
-        by_meaning[meaning(shape.label, involved=plan.classes, excluded=plan.exclude)].append(shape)
+        by_meaning[shape.meaning(plan)].append(shape)
     excluded = by_meaning[Meaning.EXCLUDED]
     if by_meaning[Meaning.INVOLVED]:
         return by_meaning[Meaning.INVOLVED], excluded
@@ -188,11 +192,7 @@ def _meant(shapes: list[_Shape], plan: InvolvedPlan, where: str) -> tuple[list[_
 
 
 def _remarks(taken: list[_Shape], plan: InvolvedPlan, where: str) -> Iterator[str]:
-    unknown = {
-        shape.label
-        for shape in taken
-        if meaning(shape.label, involved=plan.classes, excluded=plan.exclude) is Meaning.UNKNOWN
-    }
+    unknown = {shape.label for shape in taken if shape.meaning(plan) is Meaning.UNKNOWN}
     for label in sorted(unknown):
         yield f"the polygons '{label}' in {where} were taken for the involved area, for there are no others"
 
@@ -319,13 +319,26 @@ class _Shape:
     kind: str
     coordinates: object
     label: str
-    """Its class as it stands in the file; where it has none, its name."""
+    """Its class as it stands in the file."""
+    name: str
     annotation: bool
 
     @property
     def classification(self) -> str:
         """First part of the class's name, folded: "Tumor: Positive" is "tumor", "Ignore*" is "ignore*"."""
         return self.label.split(":")[0].strip().casefold()
+
+    def meaning(self, plan: InvolvedPlan) -> Meaning:
+        """By its class; where it has none, by a name that says something."""
+        if folded(self.label):
+            return meaning(self.label, involved=plan.classes, excluded=plan.exclude)
+        named = meaning(self.name, involved=plan.classes, excluded=plan.exclude)
+        return Meaning.NONE if named is Meaning.UNKNOWN else named
+
+    @property
+    def told(self) -> str:
+        """What it is called where it is spoken of."""
+        return self.label or self.name
 
 
 def _shapes(text: str, where: str, wrong: type[MvdError]) -> list[_Shape]:
@@ -337,10 +350,10 @@ def _shapes(text: str, where: str, wrong: type[MvdError]) -> list[_Shape]:
     return found
 
 
-def _walk(node: object, label: str = "", annotation: bool = True) -> Iterator[_Shape]:
+def _walk(node: object, label: str = "", name: str = "", annotation: bool = True) -> Iterator[_Shape]:
     if isinstance(node, list):
         for item in node:
-            yield from _walk(item, label, annotation)
+            yield from _walk(item, label, name, annotation)
     if not isinstance(node, dict):
         return
     match node.get("type"):
@@ -349,12 +362,13 @@ def _walk(node: object, label: str = "", annotation: bool = True) -> Iterator[_S
         case "Feature":
             properties = node.get("properties")
             properties = properties if isinstance(properties, dict) else {}
-            yield from _walk(node.get("geometry"), _label(properties), _kind(node, properties) == "annotation")
+            is_annotation = _kind(node, properties) == "annotation"
+            yield from _walk(node.get("geometry"), _label(properties), _text(properties.get("name")), is_annotation)
             yield from _walk(properties.get("childObjects"))
         case "GeometryCollection":
-            yield from _walk(node.get("geometries"), label, annotation)
+            yield from _walk(node.get("geometries"), label, name, annotation)
         case str(kind):
-            yield _Shape(kind, node.get("coordinates"), label, annotation)
+            yield _Shape(kind, node.get("coordinates"), label, name, annotation)
 
 
 def _kind(node: dict[str, object], properties: dict[str, object]) -> str:
@@ -371,8 +385,10 @@ def _label(properties: dict[str, object]) -> str:
     if isinstance(value, dict):
         names = value.get("names")
         value = value.get("name", names[0] if isinstance(names, list) and names else "")
-    if not isinstance(value, str) or not value.strip():
-        value = properties.get("name")
+    return _text(value)
+
+
+def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
@@ -422,7 +438,8 @@ def _mended(polygon: Any) -> Any | None:
 
     Drawn by a free hand, an outline crosses itself where it is closed. The signed area of a figure of eight cancels.
     """
-    parts = [part for part in shapely.get_parts(shapely.make_valid(polygon)) if part.geom_type == "Polygon"]
+    found = shapely.get_parts(shapely.get_parts(shapely.make_valid(polygon)))
+    parts = [part for part in found if part.geom_type == "Polygon"]
     whole = shapely.union_all(parts)
     enclosed = abs(_signed_area(polygon.exterior)) - sum(abs(_signed_area(hole)) for hole in polygon.interiors)
     return whole if parts and abs(whole.area - enclosed) <= _MENDED_SHARE * whole.area else None

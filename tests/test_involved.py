@@ -144,6 +144,9 @@ def test_what_is_to_be_left_out_is_cut_out() -> None:
 
 def test_a_name_stands_for_a_class_where_there_is_none() -> None:
     named, other = feature(polygon(SQUARE)), feature(polygon(shifted(45)))
+    first, second = feature(polygon(SQUARE)), feature(polygon(shifted(45)))
+    first["properties"]["name"], second["properties"]["name"] = "area 1", "area 2"  # say nothing
+    assert read(collection(first, second)).area_mm2 == pytest.approx(800e-6)
     named["properties"]["name"], other["properties"]["name"] = "CLL infiltrate", "not involved"
     assert read(collection(named, other)).area_mm2 == pytest.approx(400e-6)
 
@@ -194,6 +197,7 @@ def test_holes_are_not_involved() -> None:
 MENDED = {
     # an outline of a 20 × 20 µm square in level-0 pixels (0.5 × 0.5 µm), and what is wrong with it
     "a loop at the seam": [[20, 40], [60, 40], [60, 80], [20, 80], [20, 42], [18, 40], [22, 38], [20, 41]],
+    "a loop that ends past its start": [[20, 40], [60, 40], [60, 80], [20, 80], [20, 39.6], [20.6, 39.6], [19.4, 40.4]],
     "a spike": [[20, 40], [60, 40], [90, 40], [60, 40], [60, 80], [20, 80]],
     "touching itself": [[20, 40], [60, 40], [60, 80], [40, 80], [40, 60], [40, 80], [20, 80]],
 }
