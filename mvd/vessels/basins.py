@@ -19,6 +19,7 @@ Labels = NDArray[np.int32]
 """(rows, columns), 0 for background and 1..n in raster order of each object's first pixel."""
 Numbers = NDArray[np.int32]
 Floats = NDArray[np.float64]
+Positions = NDArray[np.intp]
 
 _SAME_PEAK = 0.55
 """Two peaks with a valley of more than this share of the lower one are one: of 83 valleys between vessels that two
@@ -52,16 +53,21 @@ class Basins:
     peak: Floats
     """(n + 1,) greatest density of each; 0 for the background."""
     valleys: Valleys
+    at: Positions
+    """Of the pixels in any basin, in the flat region; to look for them takes longer than most of what is done there."""
 
     @property
     def size(self) -> int:
         return len(self.peak) - 1
 
+    def places_above(self, density: FloatImage, share: float) -> Positions:
+        """Positions of the pixels that are at least as dense as a share of their own basin's peak."""
+        owner = self.labels.ravel()[self.at]
+        return self.at[density.ravel()[self.at] >= share * self.peak[owner]]
+
     def above(self, density: FloatImage, share: float) -> Labels:
-        """The labels of the pixels that are at least as dense as a share of their own basin's peak."""
-        at = np.flatnonzero(self.labels)
-        owner = self.labels.ravel()[at]
-        kept = at[density.ravel()[at] >= share * self.peak[owner]]
+        """The labels of those pixels, 0 elsewhere."""
+        kept = self.places_above(density, share)
         out = np.zeros_like(self.labels)
         out.ravel()[kept] = self.labels.ravel()[kept]
         return out
@@ -76,17 +82,21 @@ def find_basins(density: FloatImage, low: float) -> Basins:
         (rows, columns) DAB over that of unstained tissue, OD.
     """
     stained = density > low
-    if not stained.any():
+    at = np.flatnonzero(stained)
+    if not len(at):
         nothing = np.zeros(0, np.int32)
-        return Basins(np.zeros(density.shape, np.int32), np.zeros(1), Valleys(nothing, nothing, np.zeros(0)))
-    labels = _flooded(density, stained)
-    peak = _peaks(labels, density)
-    owner = _merged(labels, peak, meetings(labels, density))
-    labels = owner[labels]
-    return Basins(labels, _peaks(labels, density), meetings(labels, density))
+        valleys = Valleys(nothing, nothing, np.zeros(0))
+        return Basins(np.zeros(density.shape, np.int32), np.zeros(1), valleys, at)
+    labels = _flooded(density, stained, at)
+    at = at[labels.ravel()[at] > 0]
+    peak = _peaks(labels, density, at)
+    owner = _merged(labels, peak, meetings(labels, density, at), at)
+    labels.ravel()[at] = owner[labels.ravel()[at]]
+    at = at[labels.ravel()[at] > 0]
+    return Basins(labels, _peaks(labels, density, at), meetings(labels, density, at), at)
 
 
-def _flooded(density: FloatImage, stained: NDArray[np.bool_]) -> Labels:
+def _flooded(density: FloatImage, stained: NDArray[np.bool_], at: Positions) -> Labels:
     """A watershed from every local maximum."""
     from skimage.segmentation import watershed  # noqa: PLC0415  (loads slowly)
 
@@ -94,24 +104,21 @@ def _flooded(density: FloatImage, stained: NDArray[np.bool_]) -> Labels:
     tops = ((density == highest) & stained).astype(np.uint8)
     _, seeds = cv2.connectedComponentsWithAlgorithm(tops, 8, cv2.CV_32S, cv2.CCL_WU)
     # By rank, for which of two equally dense pixels is first flooded would depend on all of the region.
-    at = np.flatnonzero(stained)
     depth = np.zeros(density.shape, np.int32)
     depth.ravel()[at[np.argsort(-density.ravel()[at], kind="stable")]] = np.arange(len(at), dtype=np.int32)
     return np.asarray(watershed(depth, seeds, mask=stained, connectivity=2), np.int32)  # type: ignore[no-untyped-call]
 
 
-def _peaks(labels: Labels, density: FloatImage) -> Floats:
-    at = np.flatnonzero(labels)
+def _peaks(labels: Labels, density: FloatImage, at: Positions) -> Floats:
     owner = labels.ravel()[at]
     peak = np.zeros(int(owner.max(initial=0)) + 1)
     np.maximum.at(peak, owner, density.ravel()[at])
     return peak
 
 
-def meetings(labels: Labels, density: FloatImage) -> Valleys:
-    """The highest pass between each two labelled areas that touch."""
+def meetings(labels: Labels, density: FloatImage, at: Positions) -> Valleys:
+    """The highest pass between each two labelled areas that touch; `at` are the positions of all that is labelled."""
     (height, width), flat = labels.shape, labels.ravel()
-    at = np.flatnonzero(flat)
     rows, columns = np.divmod(at, width)
     parts = []
     for down, right in _BESIDE:
@@ -131,13 +138,13 @@ def meetings(labels: Labels, density: FloatImage) -> Valleys:
     return Valleys(first[fresh], second[fresh], passes[fresh].astype(np.float64))
 
 
-def _merged(labels: Labels, peak: Floats, valleys: Valleys) -> Numbers:
+def _merged(labels: Labels, peak: Floats, valleys: Valleys, at: Positions) -> Numbers:
     """The new number of each basin when those of one peak, and specks, go to the neighbour over the highest pass.
 
     0 for specks without one.
     """
     parent = list(range(len(peak)))
-    top, area = peak.tolist(), (np.bincount(labels.ravel(), minlength=len(peak)) * _PX_UM2).tolist()
+    top, area = peak.tolist(), (np.bincount(labels.ravel()[at], minlength=len(peak)) * _PX_UM2).tolist()
     for k in np.argsort(-valleys.density, kind="stable").tolist():
         a, b = find_root(parent, int(valleys.first[k])), find_root(parent, int(valleys.second[k]))
         if a == b:
@@ -149,7 +156,7 @@ def _merged(labels: Labels, peak: Floats, valleys: Valleys) -> Numbers:
             area[a] += area[b]
     root = np.array([find_root(parent, i) for i in range(len(parent))])
     root[np.array(area)[root] < _MIN_BASIN_UM2] = 0
-    at = np.flatnonzero(labels)[::-1]
+    at = at[::-1]
     first = np.full(len(root), labels.size)
     first[root[labels.ravel()[at]]] = at  # the last that is written is the first pixel
     first[0] = -1

@@ -181,12 +181,15 @@ def _pieces(basins: Basins, maps: StainMaps, owner: NDArray[np.int32]) -> tuple[
     """Separately stained pieces in raster order, and (pieces + 1,) the object of each."""
     from skimage.measure import label  # noqa: PLC0415  (loads slowly)
 
-    wall = owner[basins.above(maps.dab, WALL_SHARE)]
+    at = basins.places_above(maps.dab, WALL_SHARE)
+    of = owner[basins.labels.ravel()[at]]
+    at, of = at[of > 0], of[of > 0]
+    wall = np.zeros_like(basins.labels)
+    wall.ravel()[at] = of
     # What is denser than a third of one basin's peak may lie in several places.
     pieces = np.asarray(label(wall, background=0, connectivity=2), np.int32)  # type: ignore[no-untyped-call]
-    at = np.flatnonzero(pieces)
     object_of = np.zeros(int(pieces.max(initial=0)) + 1, np.int32)
-    object_of[pieces.ravel()[at]] = wall.ravel()[at]
+    object_of[pieces.ravel()[at]] = of
     return pieces, object_of
 
 

@@ -197,14 +197,13 @@ def _alignments(body: Labels, gaps: Gaps) -> dict[tuple[int, int], Link]:
 
 
 def _shapes(basins: Basins, density: FloatImage) -> dict[int, Shape]:
-    wall = basins.above(density, WALL_SHARE)
-    at = np.flatnonzero(wall)
-    owner = wall.ravel()[at]
+    at = basins.places_above(density, WALL_SHARE)
+    owner = basins.labels.ravel()[at]
     order = np.argsort(owner, kind="stable")
     at, ends = at[order], np.cumsum(np.bincount(owner, minlength=basins.size + 1))
     shapes = {}
     for number in range(1, basins.size + 1):
-        rows, columns = np.divmod(at[ends[number - 1] : ends[number]], wall.shape[1])
+        rows, columns = np.divmod(at[ends[number - 1] : ends[number]], basins.labels.shape[1])
         corners = np.stack([columns, rows], axis=1).astype(np.float32)
         corners = np.concatenate([corners + step for step in ((0, 0), (1, 0), (0, 1), (1, 1))]).astype(np.float32)
         hull = np.asarray(cv2.convexHull(corners), np.float32)[:, 0]
