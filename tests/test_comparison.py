@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from mvd.comparison import compare_study, compare_table
 from mvd.corrections import decide
 from mvd.counting import assign
 from mvd.errors import MvdError, StoreError
+from mvd.protocol import ComparisonPlan, Protocol
 from mvd.reading import Reading, open_reading
 from mvd.review import take
 from mvd.vessels.model import Reason
@@ -189,7 +191,8 @@ def test_a_table_is_compared_without_any_image(tmp_path: Path) -> None:
         "alternative": "two-sided", "statistic": 3.0, "p_value": 0.5, "p_adjusted": None, "estimate": 12.8,
         "ci_low": 9.6, "ci_high": 16.0, "confidence": 0.5, "effect": 1.0,
         "effect_name": "matched-pairs rank-biserial r",
-        "note": "with 2 pairs that differ, p cannot be below 0.5; so few values give an interval of 50.0% at most",
+        "note": "with 2 pairs that differ, p cannot be below 0.5; so few values give an interval of 50.0% at most; "
+        "2 went up, 0 stayed, 0 went down; median change +12.8",
     }  # fmt: skip
 
 
@@ -292,3 +295,22 @@ def test_a_test_that_gave_no_p_is_not_told_how_p_was_computed(tmp_path: Path) ->
     assert "6mo vs pre" in shown
     assert "6mo vs pre" not in how
     assert "all timepoints" not in how
+
+
+@pytest.mark.parametrize("zeros", ["wilcoxon", "pratt"])
+def test_shift_and_interval_are_of_all_pairs_also_of_those_that_did_not_change(tmp_path: Path, zeros: str) -> None:
+    """Six of ten stayed: half of the means of two differences are near 0, whatever the test makes of zeros."""
+    after = [10] * 6 + [20, 24, 28, 8]
+    rows = [f"p{k},{at},{count},1.0" for k, last in enumerate(after) for at, count in (("pre", 10), ("3mo", last))]
+    table = tmp_path / "counts.csv"
+    table.write_text("\n".join(["patient,timepoint,count,area_mm2", *rows, ""]), encoding="utf-8")
+    protocol = Protocol(timepoints=("pre", "3mo"), compare=ComparisonPlan(zeros=zeros))
+    found = compare_table(table, protocol=protocol)
+    one = next(test for test in found.comparisons if test.name == "3mo vs pre")
+    differences = [last - 10 for last in after]
+    means = sorted((a + b) / 2 for i, a in enumerate(differences) for b in differences[i:])
+    assert one.estimate == pytest.approx(median(means))
+    assert one.ci_low is not None and one.ci_high is not None
+    assert one.ci_low <= 0 <= one.ci_high
+    assert "3 went up, 6 stayed, 1 went down; median change +0" in one.note
+    assert ("the test is of the 4 pairs that differ, shift and interval of all 10" in one.note) == (zeros == "wilcoxon")

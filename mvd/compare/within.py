@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from statistics import median
 
 import numpy as np
 
@@ -80,11 +81,12 @@ def paired(patients: Patients, post: str, pre: str, plan: ComparisonPlan) -> Com
     differences = [after - before for after, before in complete]
     step = resolution_of(complete)
     test = signed_rank(differences, zeros=plan.zeros, resolution=step)
-    shift = paired_shift(differences, confidence=plan.confidence, zeros=plan.zeros, resolution=step)
+    # Of all pairs: a patient who stayed as before says as much of how far patients moved as one who did not.
+    shift = paired_shift(differences, confidence=plan.confidence, zeros="pratt", resolution=step)
     low, high, unit = shift.low, shift.high, patients.unit
-    notes = [test.note, interval_note(shift.confidence, plan.confidence)]
+    notes = [test.note, interval_note(shift.confidence, plan.confidence), _ways(differences, step, unit)]
     if test.p_value is not None and test.zeros and plan.zeros == "wilcoxon":
-        notes.append(f"shift and interval, as the test, are of the {_pairs(test.n - test.zeros)}")
+        notes.append(f"the test is of the {_pairs(test.n - test.zeros)}, shift and interval of all {test.n}")
     return Comparison(
         name=f"{post} vs {pre}",
         n=test.n,
@@ -133,6 +135,15 @@ def all_timepoints(patients: Patients) -> Iterator[Comparison]:
         effect_name="Kendall's W",
         note=note,
     )
+
+
+def _ways(differences: Sequence[float], step: float, unit: float) -> str:
+    """How many went which way, and the median change."""
+    if not differences:
+        return ""
+    up, down = (sum(sign * one > step for one in differences) for sign in (1, -1))
+    change = scaled(median(differences), unit)
+    return f"{up} went up, {len(differences) - up - down} stayed, {down} went down; median change {change:+g}"
 
 
 def _pairs(number: int) -> str:
