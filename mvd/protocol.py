@@ -267,7 +267,7 @@ class ComparisonPlan(_Section):
         "against the 'first', or 'all' pairs; Holm's adjustment is over these tests",
     )
     confidence: float = Field(
-        0.95, gt=0.5, lt=1, description="level of the confidence intervals of shifts and of the count model"
+        0.95, ge=0.9, lt=1, description="level of the confidence intervals of shifts and of the count model"
     )
     power: float = Field(
         0.8, gt=0.5, lt=1, description="power at which the smallest change that the design could find is given"

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from mvd.compare.model import Comparison
 from mvd.compare.values import Patients
-from mvd.compare.within import interval_note, joined, post_value, scaled
+from mvd.compare.within import interval_note, joined, post_value, scaled, stated
 from mvd.protocol import ComparisonPlan
 from mvd.statistics import holm, rank_sum, resolution_of, shift_between
 
@@ -78,7 +78,8 @@ def _two_groups(one: Group, other: Group, *, patients: Patients, plan: Compariso
     elif test.p_value is None:
         note = f"nobody to compare among {' and '.join(name for name, values in (one, other) if not values)}"
     elif shift.estimate is not None:
-        note = joined(f"shift: {first} less {second}", note, interval_note(shift.confidence, plan.confidence))
+        note = joined(f"shift: {first} less {second}", note, interval_note(shift, plan.confidence))
+    told = stated(shift)
     return Comparison(
         name="",
         n=len(x) + len(y),
@@ -89,10 +90,10 @@ def _two_groups(one: Group, other: Group, *, patients: Patients, plan: Compariso
         statistic=test.statistic,
         p_value=test.p_value,
         p_adjusted=None,
-        estimate=scaled(shift.estimate, patients.unit),
-        ci_low=scaled(shift.low, patients.unit),
-        ci_high=scaled(shift.high, patients.unit),
-        confidence=shift.confidence,
+        estimate=scaled(told.estimate, patients.unit),
+        ci_low=scaled(told.low, patients.unit),
+        ci_high=scaled(told.high, patients.unit),
+        confidence=told.confidence,
         effect=test.effect,
         effect_name=RANK_SUM_EFFECT,
         note=note,

@@ -12,7 +12,7 @@ import numpy as np
 from mvd.compare.model import Comparison, PatientChange
 from mvd.compare.values import Patients, tidy
 from mvd.protocol import ComparisonPlan
-from mvd.statistics import friedman, holm, paired_shift, resolution_of, signed_rank
+from mvd.statistics import Shift, friedman, holm, paired_shift, resolution_of, signed_rank
 
 SIGNED_RANK_EFFECT = "matched-pairs rank-biserial r"
 
@@ -83,8 +83,8 @@ def paired(patients: Patients, post: str, pre: str, plan: ComparisonPlan) -> Com
     test = signed_rank(differences, zeros=plan.zeros, resolution=step)
     # Of all pairs: a patient who stayed as before says as much of how far patients moved as one who did not.
     shift = paired_shift(differences, confidence=plan.confidence, zeros="pratt", resolution=step)
-    low, high, unit = shift.low, shift.high, patients.unit
-    notes = [test.note, interval_note(shift.confidence, plan.confidence), _ways(differences, step, unit)]
+    notes = [test.note, interval_note(shift, plan.confidence), _ways(differences, step, patients.unit)]
+    told = stated(shift)
     if test.p_value is not None and test.zeros and plan.zeros == "wilcoxon":
         notes.append(f"the test is of the {_pairs(test.n - test.zeros)}, shift and interval of all {test.n}")
     return Comparison(
@@ -97,10 +97,10 @@ def paired(patients: Patients, post: str, pre: str, plan: ComparisonPlan) -> Com
         statistic=test.statistic,
         p_value=test.p_value,
         p_adjusted=None,
-        estimate=scaled(shift.estimate, unit),
-        ci_low=scaled(low, unit),
-        ci_high=scaled(high, unit),
-        confidence=shift.confidence,
+        estimate=scaled(told.estimate, patients.unit),
+        ci_low=scaled(told.low, patients.unit),
+        ci_high=scaled(told.high, patients.unit),
+        confidence=told.confidence,
         effect=test.effect,
         effect_name=SIGNED_RANK_EFFECT,
         note=joined(*notes),
@@ -143,17 +143,31 @@ def _ways(differences: Sequence[float], step: float, unit: float) -> str:
         return ""
     up, down = (sum(sign * one > step for one in differences) for sign in (1, -1))
     change = scaled(median(differences), unit)
-    return f"{up} went up, {len(differences) - up - down} stayed, {down} went down; median change {change:+g}"
+    return f"{up} went up, {len(differences) - up - down} stayed, {down} went down; median change {change:+.4g}"
 
 
 def _pairs(number: int) -> str:
     return "one pair that differs" if number == 1 else f"{number} pairs that differ"
 
 
-def interval_note(reached: float | None, wanted: float) -> str:
+LEAST_CONFIDENCE = 0.9
+"""Of an interval that is given: beside a p of 0.33 one of 66.7 % that holds no zero says the opposite."""
+
+
+def stated(shift: Shift) -> Shift:
+    """A shift, without an interval of a level below `LEAST_CONFIDENCE`."""
+    if shift.confidence is None or shift.confidence >= LEAST_CONFIDENCE:
+        return shift
+    return Shift(shift.estimate, None, None, None)
+
+
+def interval_note(shift: Shift, wanted: float) -> str:
     """Where so few values cannot give the interval that was asked for."""
-    if reached is None or reached >= wanted:
+    reached = shift.confidence
+    if reached is None or reached >= min(wanted, 1.0):
         return ""
+    if reached < LEAST_CONFIDENCE:
+        return f"so few values give no interval: the widest there is has a level of {reached:.1%}"
     return f"so few values give an interval of {reached:.1%} at most"
 
 
