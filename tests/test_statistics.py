@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import rankdata
 
 from mvd.statistics import (
@@ -259,20 +260,38 @@ def test_the_model_compares_densities_and_not_counts() -> None:
 @pytest.mark.parametrize(
     ("counts", "patients", "reason"),
     [
-        ([3, 5], ["a", "a"], "too few patients"),
+        ([3, 5], ["a", "a"], "fewer than 3 patients"),
+        ([3, 5, 2, 9], list("abab"), "fewer than 3 patients"),
         ([3, 4, 5, 6, 0, 0, 0, 0], list("abcdabcd"), "no vessel at all"),
         ([0] * 8, list("abcdabcd"), "no vessel at all"),
         ([10] * 5 + [12] * 5, list("abcde") * 2, "nothing left over"),
         ([10] * 10, list("abcde") * 2, "nothing left over"),
         ([5, 10, 15, 20, 25, 6, 12, 18, 24, 30], list("abcde") * 2, "nothing left over"),
     ],
-    ids=["one patient", "none after", "none at all", "all alike", "all equal", "each by a fifth"],
+    ids=["one patient", "two patients", "none after", "none at all", "all alike", "all equal", "each by a fifth"],
 )
 def test_a_model_that_cannot_be_fitted_says_why(counts: list[int], patients: list[str], reason: str) -> None:
     half = len(counts) // 2
     fitted = fit_counts(counts, [0.3] * len(counts), patients=patients, terms={"post": [0] * half + [1] * half})
     assert fitted.terms == ()
     assert reason in fitted.note
+
+
+def test_a_timepoint_of_few_patients_is_as_unsure_as_they_are() -> None:
+    """t with 2 degrees of freedom for three specimens before treatment, however many there are after it."""
+    counts = [9, 14, 22, *range(20, 42)]
+    who = [f"p{i}" for i in (0, 1, 2, *range(22))]
+    fitted = fit_counts(counts, [0.3] * 25, patients=who, terms={"post": [0] * 3 + [1] * 22})
+    (term,) = fitted.terms
+    error = np.log(term.high / term.ratio) / stats.t.ppf(0.975, 2)
+    assert term.p_value == pytest.approx(2 * stats.t.sf(abs(np.log(term.ratio)) / error, 2), rel=1e-6)
+
+
+def test_counts_whose_correlation_does_not_converge_are_taken_as_independent() -> None:
+    fitted = fit_counts([48, 30, 34, 18, 32, 7], [0.3] * 6, patients=list("adcabc"), terms={"post": [0, 0, 0, 1, 1, 1]})
+    assert fitted.terms[0].ratio == pytest.approx((18 + 32 + 7) / (48 + 30 + 34), rel=1e-6)
+    assert fitted.correlation is None
+    assert "did not converge" in fitted.note
 
 
 def test_a_timepoint_that_is_all_there_is_cannot_be_told_from_the_intercept() -> None:

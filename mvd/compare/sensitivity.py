@@ -15,10 +15,14 @@ from mvd.protocol import ComparisonPlan
 from mvd.statistics import FittedTerms, detectable_paired_shift, detectable_shift_between, fit_counts
 from mvd.statistics.power import MAX_PATIENTS, STUDIES
 
-_MODEL = (
-    "Poisson means with the area as offset, generalised estimating equations, exchangeable correlation within "
-    "patients, Mancl-DeRouen standard errors, t with (patients - terms) degrees of freedom"
-)
+
+def _method(*, correlated: bool = True) -> str:
+    within = "exchangeable correlation within patients" if correlated else "counts of a patient taken as independent"
+    return (
+        f"Poisson means with the area as offset, generalised estimating equations, {within}, Mancl-DeRouen standard "
+        "errors, t with one degree of freedom less than the smallest timepoint or group has patients (at most "
+        "patients - terms)"
+    )
 
 
 def count_model(patients: Patients, plan: ComparisonPlan) -> CountModel:
@@ -27,12 +31,12 @@ def count_model(patients: Patients, plan: ComparisonPlan) -> CountModel:
     rows = [row for row in patients.rows.values() if row.mvd_per_mm2 is not None]
     counted = [row for row in rows if row.count is not None and row.area_mm2 is not None]
     if not counted:
-        return CountModel("", _MODEL, (), "there are no counts with areas, only densities" if rows else "no counts")
+        return CountModel("", _method(), (), "there are no counts with areas, only densities" if rows else "no counts")
     used = [at for at in patients.later if any(row.timepoint == at for row in counted)]
     terms = {f"{at} vs {patients.first}": [float(row.timepoint == at) for row in counted] for at in used}
     fitted = _fitted(counted, terms, plan)
     if not fitted.terms:
-        return CountModel("", _MODEL, (), fitted.note)
+        return CountModel("", _method(), (), fitted.note)
     by_group, note = _by_group(patients, counted, used, plan)
     dispersion = "" if fitted.dispersion is None else f"; dispersion {fitted.dispersion:.2f} (1 for Poisson counts)"
     text = (
@@ -41,7 +45,8 @@ def count_model(patients: Patients, plan: ComparisonPlan) -> CountModel:
     )
     left = len(rows) - len(counted)
     densities = f"{left} specimens with a density but no count left out" if left else ""
-    return CountModel(text, _MODEL, (*_terms(fitted), *by_group), joined(densities, note))
+    method = _method(correlated=fitted.correlation is not None)
+    return CountModel(text, method, (*_terms(fitted), *by_group), joined(densities, fitted.note, note))
 
 
 def _fitted(rows: Sequence[CountRow], terms: Mapping[str, Sequence[float]], plan: ComparisonPlan) -> FittedTerms:
@@ -53,7 +58,7 @@ def _fitted(rows: Sequence[CountRow], terms: Mapping[str, Sequence[float]], plan
 def _by_group(
     patients: Patients, counted: Sequence[CountRow], used: Sequence[str], plan: ComparisonPlan
 ) -> tuple[tuple[ModelTerm, ...], str]:
-    """Ratios of ratios, from a second model with the response; and why there are none."""
+    """Ratios of ratios, from a second model with the response; and why there are none, or what to know."""
     groups = response_groups(patients)
     if len(groups) != 2:
         return (), ""
@@ -68,7 +73,7 @@ def _by_group(
     fitted = _fitted(known, terms, plan)
     if not fitted.terms:
         return (), f"by response: {fitted.note}"
-    return tuple(term for term in _terms(fitted) if term.name in wanted), ""
+    return tuple(term for term in _terms(fitted) if term.name in wanted), fitted.note and f"by response: {fitted.note}"
 
 
 def _terms(fitted: FittedTerms) -> tuple[ModelTerm, ...]:

@@ -205,9 +205,12 @@ def _statistics(comparisons: Comparisons) -> Iterator[str]:
             f"Shifts are Hodges–Lehmann estimates with intervals of at least {percent(plan.confidence)} confidence"
             f"{fewer}, not adjusted for their number"
         )
-    if comparisons.model.terms:
-        model = comparisons.model
-        yield f"As a sensitivity analysis the counts were modelled: {model.method}; {model.text}"
+    model = comparisons.model
+    if model.terms:
+        noted = f"; {model.note}" if model.note else ""
+        yield f"As a sensitivity analysis the counts were modelled: {model.method}; {model.text}{noted}"
+    elif model.note:
+        yield f"As a sensitivity analysis no model of the counts was made: {model.note}"
     yield f"Computed with mvd {program_version()}"
 
 
