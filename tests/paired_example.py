@@ -202,11 +202,14 @@ def _origin(specimen: str) -> Origin:
 
 
 def _changes(rows: list[CountRow]) -> list[PatientChange]:
+    """At each later timepoint, and at the earliest that there is."""
     value = {(row.patient, row.timepoint): row.mvd_per_mm2 for row in rows}
     found = []
     for patient, response in {row.patient: row.response for row in rows}.items():
-        for timepoint in TIMEPOINTS[1:]:
-            pre, post = value.get((patient, "pre")), value.get((patient, timepoint))
+        pre = value.get((patient, "pre"))
+        later = {timepoint: value.get((patient, timepoint)) for timepoint in TIMEPOINTS[1:]}
+        earliest = next((post for post in later.values() if post is not None), None)
+        for timepoint, post in (later | {"earliest": earliest}).items():
             if pre is None or post is None:
                 missing = f"no specimen at '{timepoint}'"
                 found.append(PatientChange(patient, timepoint, response, pre, post, None, None, missing))

@@ -38,6 +38,7 @@ FILES = {
     "paired.json",
     "specimens.csv",
     "pairs.csv",
+    "post_values.csv",
     "fields.csv",
     "vessels.csv",
     *(f"figures/{name}.{kind}" for name in ("slopes", "waterfall", "boxes", "fields") for kind in ("svg", "png")),
@@ -378,7 +379,8 @@ def test_every_column_of_every_table_is_defined(files):
 def test_tables_are_tidy_and_whole(files):
     comparisons = example()
     shown = evidence(comparisons)
-    numbers = {"specimens": len(comparisons.rows), "pairs": len(comparisons.changes)}
+    numbers = {"specimens": len(comparisons.rows), "pairs": len(PATIENTS) * (len(TIMEPOINTS) - 1)}
+    numbers["post_values"] = len(PATIENTS)
     numbers |= {"fields": len(shown.fields), "vessels": len(shown.vessels)}
     for name, number in numbers.items():
         assert len(rows_of(files[f"{name}.csv"])) == number

@@ -179,6 +179,16 @@ class Comparisons:
     """Name of the table's file, which the title and `source` may give; it may name a patient. None for a study."""
 
     @property
+    def pairs(self) -> tuple[PatientChange, ...]:
+        """The changes at later timepoints, without those at the chosen post value, which would double one of them."""
+        return tuple(one for one in self.changes if one.timepoint in self.timepoints)
+
+    @property
+    def post_values(self) -> tuple[PatientChange, ...]:
+        """One change a patient, at the chosen post value; none where there is one later timepoint."""
+        return tuple(one for one in self.changes if one.timepoint not in self.timepoints)
+
+    @property
     def cautioned(self) -> tuple[CountRow, ...]:
         """The rows whose MVD is used with a caution."""
         return tuple(row for row in self.rows if row.caution)

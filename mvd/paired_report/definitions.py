@@ -9,6 +9,16 @@ DENSITY, SHIFT, AREA = "vessels/mm²", "vessels/mm²", "mm²"
 _SPECIMEN = ("", "name of the specimen: one biopsy at one timepoint")
 _PATIENT = ("", "the patient's code; specimens of one patient are paired")
 _PLACE = ("µm", "from the left or top edge of the slide image")
+_PAIRS = {
+    "patient": _PATIENT,
+    "timepoint": ("", ""),
+    "response": ("", "the patient's response group"),
+    "pre": (DENSITY, "MVD at the first timepoint"),
+    "post": (DENSITY, "MVD at the later timepoint"),
+    "difference": (DENSITY, "post minus pre; empty unless both were measured"),
+    "ratio": ("", "post over pre; empty unless both were measured and pre is above 0"),
+    "missing": ("", "why the pair is not complete; empty for a pair"),
+}
 
 DEFINITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "timepoints": {
@@ -53,15 +63,11 @@ DEFINITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "reason": ("", "why there is no MVD; empty where there is one"),
         "caution": ("", "what to know about an MVD that is used all the same: its status and the reason"),
     },
-    "pairs": {
-        "patient": _PATIENT,
-        "timepoint": ("", "the later one, or the rule for the one post value (earliest, latest, mean)"),
-        "response": ("", "the patient's response group"),
-        "pre": (DENSITY, "MVD at the first timepoint"),
-        "post": (DENSITY, "MVD at the later timepoint"),
-        "difference": (DENSITY, "post minus pre; empty unless both were measured"),
-        "ratio": ("", "post over pre; empty unless both were measured and pre is above 0"),
-        "missing": ("", "why the pair is not complete; empty for a pair"),
+    "pairs": _PAIRS | {"timepoint": ("", "the later one")},
+    "post_values": _PAIRS
+    | {
+        "timepoint": ("", "the rule for a patient's one value after treatment: earliest, latest or mean"),
+        "post": (DENSITY, "MVD by that rule"),
     },
     "fields": {
         "specimen": _SPECIMEN,

@@ -5,10 +5,11 @@ The order of the attributes is the order of the columns; what a column means sta
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mvd.compare.model import Comparison, Comparisons, CountRow, TimepointSummary
+from mvd.compare.model import Comparison, Comparisons, CountRow, PatientChange, TimepointSummary
 from mvd.paired_report.evidence import CountedField, Evidence, ReadVessel
 
 
@@ -31,7 +32,7 @@ class ReportSpecimen:
 
 @dataclass(frozen=True, slots=True)
 class ReportPair:
-    """pairs.csv."""
+    """pairs.csv, and post_values.csv where a patient has several values after treatment."""
 
     patient: str
     timepoint: str
@@ -75,12 +76,14 @@ class Sheet:
 
 
 def tidy_tables(comparisons: Comparisons, evidence: Evidence) -> tuple[Sheet, ...]:
-    """The tables that are also CSV files: specimens, pairs, and of a study with images fields and vessels."""
-    pairs = tuple(ReportPair(**asdict(change)) for change in comparisons.changes)
+    """The tables that are also CSV files: specimens, pairs, the chosen post values where there are several later
+    timepoints, and of a study with images fields and vessels."""
     sheets = [
         Sheet("specimens", ReportSpecimen, tuple(_specimen(row) for row in comparisons.rows)),
-        Sheet("pairs", ReportPair, pairs),
+        Sheet("pairs", ReportPair, _pairs(comparisons.pairs)),
     ]
+    if comparisons.post_values:
+        sheets.append(Sheet("post_values", ReportPair, _pairs(comparisons.post_values)))
     if evidence.origins:
         sheets += [
             Sheet("fields", CountedField, evidence.fields),
@@ -100,6 +103,10 @@ def result_tables(comparisons: Comparisons) -> tuple[Sheet, ...]:
 def groups_in_words(comparison: Comparison) -> str:
     """Such as 'non-responder 9, responder 13'."""
     return ", ".join(f"{name} {number}" for name, number in comparison.groups)
+
+
+def _pairs(changes: Iterable[PatientChange]) -> tuple[ReportPair, ...]:
+    return tuple(ReportPair(**asdict(change)) for change in changes)
 
 
 def _specimen(row: CountRow) -> ReportSpecimen:

@@ -26,7 +26,7 @@ from mvd.version import program_version
 
 PAGE, WORKBOOK, NUMBERS = "paired.html", "paired.xlsx", "paired.json"
 FIGURES = "figures"
-TIDY = ("specimens.csv", "pairs.csv", "fields.csv", "vessels.csv")
+TIDY = ("specimens.csv", "pairs.csv", "post_values.csv", "fields.csv", "vessels.csv")
 _FIGURE_FILES = frozenset(f"{FIGURES}/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png"))
 _OWN = frozenset({PAGE, WORKBOOK, NUMBERS, *TIDY, FIGURES})
 """What a folder of a report holds."""

@@ -21,7 +21,8 @@ def specimens_and_pairs(comparisons: Comparisons) -> Html:
         if (name != "Specimen" or names) and (name != "Caution" or comparisons.cautioned)
     ]
     columns, rows = [columns[place] for place in kept], [tuple(row[place] for place in kept) for row in rows]
-    pairs = [_pair(one, order) for one in comparisons.changes]
+    pairs = [_pair(one, order) for one in comparisons.pairs]
+    chosen = [_pair(one, order) for one in comparisons.post_values]
     first = comparisons.timepoints[0]
     pair_columns = (
         "Patient",
@@ -38,6 +39,9 @@ def specimens_and_pairs(comparisons: Comparisons) -> Html:
         "Specimens and pairs",
         table("Specimens; a click on a heading sorts", columns, rows, sortable=True),
         table("Pairs; densities in vessels/mm², a click on a heading sorts", pair_columns, pairs, sortable=True),
+        table("Each patient's one value after treatment, and its change", pair_columns, chosen, sortable=True)
+        if chosen
+        else None,
     )
 
 
