@@ -116,19 +116,29 @@ def test_a_name_in_the_name_of_the_table_is_nowhere(form, tmp_path):
         for part in ("müller", "anna", "weissmann"):
             assert part not in told, name
     numbers = json.loads(files["paired.json"])
-    assert (numbers["title"], numbers["counts"]) == ("Counts of a table", "the counts of the table")
+    assert (numbers["title"], numbers["counts"]) == ("Report under codes", "the counts of the table")
 
 
-def test_a_title_that_a_person_gave_stays_without_the_names_in_it():
+def test_nothing_stays_of_a_title(named):
+    """It can name somebody whom no manifest knows."""
+    comparisons, shown = named
+    assert shown.protocol is not None
+    protocol = shown.protocol.model_copy(update={"title": "Of Schmidt"})
+    titled = replace(comparisons, title="Of Schmidt"), replace(shown, protocol=protocol)
+    assert any(b"Schmidt" in data for data in everything(report_files(*titled)).values())
+    coded, coded_evidence, _ = pseudonymised(*titled, NONE_YET)
+    for name, data in everything(report_files(coded, coded_evidence)).items():
+        assert b"schmidt" not in data.lower(), name
+
+
+def test_the_name_of_the_table_leaves_the_source():
     row = CountRow("Müller", "pre", None, None, None, None, None, "table", True, "none")
-    for title, told in (("Our study", "Our study"), (unicodedata.normalize("NFD", "Of Müller"), "Of {}")):
-        made = compare_counts(
-            (row,), timepoints=("pre",), plan=ComparisonPlan(), title=title, source="the counts of a in a", file="a"
-        )
-        coded, _, known = pseudonymised(made, Evidence(), NONE_YET)
-        assert coded.title == told.format(known.patients["Müller"])
-        assert coded.source == "the counts of a in the table"
-        assert coded.file is None
+    made = compare_counts(
+        (row,), timepoints=("pre",), plan=ComparisonPlan(), title="", source="the counts of a in a", file="a"
+    )
+    coded, _, _ = pseudonymised(made, Evidence(), NONE_YET)
+    assert coded.source == "the counts of a in the table"
+    assert coded.file is None
 
 
 def test_names_in_a_caution_are_coded_too(named):

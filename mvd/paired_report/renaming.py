@@ -1,9 +1,9 @@
 """Codes in the place of patient and specimen names, in everything that is written.
 
 Names stand in columns of their own, where each is replaced whole, and within sentences (why a specimen was left out,
-where a pixel size came from), where they have to be found. Names of image files are taken for names of the specimen,
-and the name of a table's file is left out. What the numbers are sorted by changes too: in the order of the names, the
-codes would tell them.
+where a pixel size came from), where they have to be found. Names of image files are taken for names of the specimen;
+the title and the name of a table's file are left out. What the numbers are sorted by changes too: in the order of the
+names, the codes would tell them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from mvd.compare.model import Comparison, Comparisons, CountRow, PatientChange
 from mvd.paired_report.evidence import CountedField, Evidence, Origin, ReadVessel, ReportTable
 from mvd.paired_report.keys import Pseudonyms
 
-NO_TITLE = "Counts of a table"
-"""In the place of a title that is the name of a file."""
+NO_TITLE = "Report under codes"
+"""In the place of the title, which a person or a file's name gave: of the names in it none need be one that is known
+here."""
 
 Named = TypeVar("Named", CountedField, ReadVessel, Origin)
 
@@ -119,7 +120,7 @@ def _comparisons(comparisons: Comparisons, names: _Names) -> Comparisons:
     changes = [_change(change, names) for change in comparisons.changes]
     return replace(
         comparisons,
-        title=_title(comparisons, names),
+        title=NO_TITLE,
         source=_source(comparisons, names),
         file=None,
         rows=tuple(sorted(rows, key=lambda row: (row.patient, place.get(row.timepoint, len(place))))),
@@ -128,12 +129,6 @@ def _comparisons(comparisons: Comparisons, names: _Names) -> Comparisons:
         unreviewed=tuple(sorted(map(names.either, comparisons.unreviewed))),
         left_out=tuple(sorted((names.either(who), names.text(why)) for who, why in comparisons.left_out)),
     )
-
-
-def _title(comparisons: Comparisons, names: _Names) -> str:
-    """Where it is the name of the table's file, which may be a patient's, nothing of it stays."""
-    stem = composed(PurePath(comparisons.file or "").stem)
-    return NO_TITLE if stem and composed(comparisons.title) == stem else names.text(comparisons.title)
 
 
 def _source(comparisons: Comparisons, names: _Names) -> str:
@@ -170,7 +165,7 @@ def _evidence(evidence: Evidence, names: _Names) -> Evidence:
         vessels=tuple(_by_specimen(evidence.vessels, names)),
         pictures={(names.specimen(name), field): path for (name, field), path in evidence.pictures.items()},
         origins=tuple(_by_specimen((_origin(one, names) for one in evidence.origins), names)),
-        protocol=protocol and protocol.model_copy(update={"title": names.text(protocol.title)}),
+        protocol=protocol and protocol.model_copy(update={"title": NO_TITLE}),
         agreement=tuple(_table(table, names) for table in evidence.agreement),
         file_names=(),
     )
