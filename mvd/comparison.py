@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mvd.compare import Comparisons, CountRow, ObserverCount, compare_counts, mean_count
 from mvd.count_table import read_counts
-from mvd.errors import ManifestError, StoreError
+from mvd.errors import ManifestError, MvdError, StoreError
 from mvd.protocol import ComparisonPlan, Protocol
 from mvd.record import DOUBTFUL, MEASURED
 from mvd.recount import ReviewedSpecimen, recounted
@@ -52,7 +52,8 @@ def compare_study(
     Raises
     ------
     MvdError
-        The study, its results or a review cannot be read, or there are no counts of those who are named.
+        The study, its results or a review whose counts are taken cannot be read, or there are no counts of those who
+        are named. That a review of anybody else cannot be read is said in the comparison's `source`.
     """
     if not isinstance(study, Study):
         study = read_study(study)
@@ -65,8 +66,9 @@ def compare_study(
     listed = _listed(study, measured)
     if all(one.measured is None for one in listed):
         raise StoreError(f"{measured} holds no result of this study; measure it with mvd run")
-    reviews = _reviews(study.folder / REVIEWS_FOLDER, measured, [one.specimen for one in listed])
-    names = _observers(plan, tuple(reviews), study.folder / REVIEWS_FOLDER)
+    folder = study.folder / REVIEWS_FOLDER
+    names = _observers(plan, observers(folder), folder)
+    reviews, unread = _reviews(folder, measured, [one.specimen for one in listed], taken=names)
     _refuse_mixed(_taken(listed, reviews, names))
     row: Callable[[_Listed], CountRow] = (
         partial(_program_row, reviews=reviews)
@@ -78,7 +80,7 @@ def compare_study(
         timepoints=study.protocol.timepoints,
         plan=plan,
         title=study.protocol.title,
-        source=_source(plan, names),
+        source=_source(plan, names, unread),
     )
 
 
@@ -144,12 +146,24 @@ def _measured(results: Path, specimen: str) -> SpecimenRow | None:
         raise StoreError(f"{results / specimen}.json has no usable tables ({error!r}); run again") from error
 
 
-def _reviews(folder: Path, results: Path, specimens: Sequence[str]) -> Reviews:
-    found = {}
+def _reviews(
+    folder: Path, results: Path, specimens: Sequence[str], *, taken: Sequence[str]
+) -> tuple[Reviews, tuple[str, ...]]:
+    """Everybody's reviews, and those of observers whose counts are not `taken` which cannot be read."""
+    found: dict[str, dict[str, ReviewedSpecimen]] = {}
+    unread: list[str] = []
     for name in observers(folder):
-        reviewed = recounted(results, folder, observer=name, specimens=specimens)
-        found[name] = {one.row.specimen: one for one in reviewed}
-    return found
+        found[name] = {}
+        for specimen in specimens:
+            try:
+                reviewed = recounted(results, folder, observer=name, specimens=[specimen])
+            except MvdError:
+                if name in taken:
+                    raise
+                unread.append(f"{specimen} by {name}")
+            else:
+                found[name] |= {one.row.specimen: one for one in reviewed}
+    return found, tuple(unread)
 
 
 def _observers(plan: ComparisonPlan, known: Sequence[str], folder: Path) -> tuple[str, ...]:
@@ -275,8 +289,14 @@ def _refuse_mixed(rows: Iterable[SpecimenRow]) -> None:
         )
 
 
-def _source(plan: ComparisonPlan, names: Iterable[str]) -> str:
-    names = tuple(names)
+def _source(plan: ComparisonPlan, names: Sequence[str], unread: Sequence[str]) -> str:
+    source = _whose(plan, names)
+    if not unread:
+        return source
+    return f"{source}; not read, for the log is damaged or does not fit (see mvd audit): {', '.join(unread)}"
+
+
+def _whose(plan: ComparisonPlan, names: Sequence[str]) -> str:
     if not names:
         return "the program's own counts, without observers' corrections"
     if len(names) == 1:

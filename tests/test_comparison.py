@@ -96,6 +96,22 @@ def test_observers_counts_are_of_what_they_finished(study: Path) -> None:
         compare_study(study, counts="observer:carl")
 
 
+def test_a_damaged_log_stops_only_what_is_made_of_it(study: Path) -> None:
+    review(study, "p1_pre", "anna")
+    review(study, "p1_post", "bert")
+    machine, annas = counts_of(study), counts_of(study, "observer:anna")
+    (log,) = (path for path in (study / "reviews" / "bert").glob("p1_post*") if b"begin" in path.read_bytes())
+    log.write_bytes(log.read_bytes().replace(b"begin", b"bogus"))
+    assert counts_of(study)["p1_post"] == (machine["p1_post"][0], "program", False, None)
+    assert counts_of(study, "observer:anna") == annas
+    for counts in ("program", "observer:anna"):
+        assert "not read" in compare_study(study, counts=counts).source
+        assert compare_study(study, counts=counts).source.endswith("(see mvd audit): p1_post by bert")
+    for counts in ("observer:bert", "mean"):
+        with pytest.raises(StoreError, match="p1_post"):
+            compare_study(study, counts=counts)
+
+
 @pytest.mark.slow
 def test_the_protocol_says_whose_counts_unless_the_command_does(study: Path) -> None:
     review(study, "p1_pre", "anna")
