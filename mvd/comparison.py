@@ -203,6 +203,8 @@ def _program_row(one: _Listed, *, reviews: Reviews) -> CountRow:
         "program",
         reviewed,
         caution=_caution(row),
+        ci_low=row.ci_low,
+        ci_high=row.ci_high,
     )
 
 
@@ -217,7 +219,9 @@ def _observers_row(one: _Listed, *, reviews: Reviews, names: Sequence[str], ever
         elif row.mvd_per_mm2 is None:
             absent.append(f"no count by {name}: {row.reason or row.status}")
         else:
-            counts.append(ObserverCount(name, row.count, row.area_mm2, row.mvd_per_mm2))
+            counts.append(
+                ObserverCount(name, row.count, row.area_mm2, row.mvd_per_mm2, ci_low=row.ci_low, ci_high=row.ci_high)
+            )
             cautions[name] = _caution(row, one.measured)
     if not counts or (everybody and absent):
         return _without(one, " and ".join(names), "; ".join(absent), bool(counts))
@@ -233,6 +237,8 @@ def _observers_row(one: _Listed, *, reviews: Reviews, names: Sequence[str], ever
         mean.observer,
         True,
         caution=_joint_caution(cautions),
+        ci_low=mean.ci_low,
+        ci_high=mean.ci_high,
     )
 
 

@@ -127,6 +127,8 @@ def example(rename: dict[str, str] | None = None, **changes: Any) -> Comparisons
                     RESPONDER if index % 5 < 3 else OTHER,
                     "program",
                     index % 2 == 0,
+                    ci_low=count * 1.9,
+                    ci_high=count * 5.2,
                 )
             )
     lost = names.get(PATIENTS[19], PATIENTS[19])

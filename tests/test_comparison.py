@@ -53,6 +53,13 @@ def test_the_programs_counts_are_compared_and_who_was_not_reviewed_is_named(stud
     review(study, "p1_pre", "anna")
     assert counts_of(study)["p1_pre"] == (machine["p1_pre"][0], "program", True, None)
     found = compare_study(study)
+    results = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (study / "results").glob("p1_*.json")
+    }
+    told = {name: result["tables"]["specimen"] for name, result in results.items()}
+    assert {row.specimen: (row.ci_low, row.ci_high) for row in found.rows} == {
+        name: (row["ci_low"], row["ci_high"]) for name, row in told.items()
+    }
     assert found.unreviewed == ("p1_post",)
     assert found.source == "the program's own counts, without observers' corrections"
     assert (found.comparisons[0].name, found.comparisons[0].n) == ("post vs pre", 1)

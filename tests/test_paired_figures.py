@@ -13,6 +13,7 @@ import pytest
 from paired_example import AREA_MM2, OTHER, PATIENTS, RESPONDER, evidence, example
 from PIL import Image
 
+from mvd.compare.model import CountRow
 from mvd.paired_report import CountedField, Evidence
 from mvd.paired_report.figures import FIGURE_NAMES, draw_figures
 from mvd.paired_report.figures.boxes import box_plot
@@ -133,6 +134,20 @@ def test_fields_that_vary_by_chance_alone_have_a_dispersion_near_one():
 def test_where_no_spread_can_be_told_none_is():
     assert dispersion({"a": _fields([4])}) is None
     assert dispersion({"a": _fields([0, 0, 0])}) is None
+
+
+def test_a_specimen_of_one_field_has_no_spread_to_draw():
+    rows = tuple(
+        CountRow(f"p{n}", "pre", f"s{n}", 4, AREA_MM2, 12.8, None, "program", True, ci_low=4.0, ci_high=40.0)
+        for n in range(70)
+    )
+    fields = [replace(one, specimen=f"s{n}") for n in range(70) for one in _fields([4, 6] if n else [4])]
+    figure = field_spread(example(rows=rows, changes=()), Evidence(fields=tuple(fields)))
+    assert figure is not None
+    assert "1 specimen of one field left out" in figure.caption
+    few = field_spread(example(rows=rows[:9], changes=()), Evidence(fields=tuple(fields)))
+    assert few is not None
+    assert "interval" in few.caption
 
 
 def _fields(counts) -> list[CountedField]:

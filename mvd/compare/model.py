@@ -34,6 +34,10 @@ class CountRow:
     caution: str | None = None
     """What to know about an MVD that is used all the same: a word or two, a colon and the reason, such as 'too few
     fields: 2 of 5 fields fit'; None where there is nothing to know."""
+    ci_low: float | None = None
+    """Interval of the MVD at the protocol's level (`confidence` in [counts]); None of a table, and of a mean of several
+    observers, whose counts of the same fields are not independent."""
+    ci_high: float | None = None
 
     def __post_init__(self) -> None:
         if (self.mvd_per_mm2 is None) == (self.reason is None):

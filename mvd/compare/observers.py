@@ -16,6 +16,9 @@ class ObserverCount:
     area_mm2: float | None
     """None, as the count, where only a density was noted."""
     mvd_per_mm2: float
+    ci_low: float | None = None
+    """Interval of the MVD, vessels/mm²; None where it is not known."""
+    ci_high: float | None = None
 
 
 def mean_count(counts: Sequence[ObserverCount]) -> ObserverCount:

@@ -9,6 +9,10 @@ DENSITY, SHIFT, AREA = "vessels/mm²", "vessels/mm²", "mm²"
 _SPECIMEN = ("", "name of the specimen: one biopsy at one timepoint")
 _PATIENT = ("", "the patient's code; specimens of one patient are paired")
 _PLACE = ("µm", "from the left or top edge of the slide image")
+_INTERVAL = (
+    "{} end of the MVD's interval, at the level of the protocol's [counts]; empty for a table of counts and for a mean "
+    "of several observers"
+)
 _PAIRS = {
     "patient": _PATIENT,
     "timepoint": ("", ""),
@@ -60,6 +64,8 @@ DEFINITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "count": ("vessels", "over all fields; the mean of several observers may be a fraction"),
         "area_mm2": (AREA, "evaluable area of the fields; empty where only a density was given"),
         "mvd_per_mm2": (DENSITY, "microvessel density: the count over the area"),
+        "ci_low": (DENSITY, _INTERVAL.format("lower")),
+        "ci_high": (DENSITY, _INTERVAL.format("upper")),
         "reason": ("", "why there is no MVD; empty where there is one"),
         "caution": ("", "what to know about an MVD that is used all the same: its status and the reason"),
     },

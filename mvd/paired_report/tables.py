@@ -26,6 +26,8 @@ class ReportSpecimen:
     count: float | None
     area_mm2: float | None
     mvd_per_mm2: float | None
+    ci_low: float | None
+    ci_high: float | None
     reason: str | None
     caution: str | None
 

@@ -31,7 +31,7 @@ _EPOCH = datetime(2000, 1, 1)
 
 _DECIMALS = {
     "0.0": {"median", "minimum", "maximum", "q1", "q3", "mean", "sd", "mvd_per_mm2", "pre", "post", "difference",
-            "per_mm2", "estimate", "detectable"},
+            "per_mm2", "estimate", "detectable", "ci_low", "ci_high"},
     "0.000": {"ratio", "effect", "confidence", "score", "mean_dab_od", "power"},
     "0.0000": {"p_value", "p_adjusted", "area_mm2", "evaluable_mm2"},
 }  # fmt: skip

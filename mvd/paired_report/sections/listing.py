@@ -5,13 +5,15 @@ from __future__ import annotations
 from mvd.compare.model import Comparisons, CountRow, PatientChange
 from mvd.paired_report.markup import Html
 from mvd.paired_report.sections.parts import Cell, number_cell, section, table, text_cell
-from mvd.paired_report.words import count, fixed, with_sign
+from mvd.paired_report.words import count, fixed, span, with_sign
 
 
 def specimens_and_pairs(comparisons: Comparisons) -> Html:
     """The sortable tables."""
     names = any(row.specimen for row in comparisons.rows)
-    columns = ["Patient", "Timepoint", "Specimen", "Response", "Count", "Area [mm²]", "MVD [vessels/mm²]", "Counted by",
+    intervals = any(row.ci_low is not None for row in comparisons.rows)
+    density = f"MVD{' (interval)' if intervals else ''} [vessels/mm²]"
+    columns = ["Patient", "Timepoint", "Specimen", "Response", "Count", "Area [mm²]", density, "Counted by",
                "Reviewed", "Why no MVD", "Caution"]  # fmt: skip
     order = {timepoint: index for index, timepoint in enumerate(comparisons.timepoints)}
     rows = [_specimen(row, order) for row in comparisons.rows]
@@ -46,6 +48,7 @@ def specimens_and_pairs(comparisons: Comparisons) -> Html:
 
 
 def _specimen(row: CountRow, order: dict[str, int]) -> tuple[Cell, ...]:
+    interval = f" ({span(row.ci_low, row.ci_high)})" if row.ci_low is not None else ""
     return (
         text_cell(row.patient),
         Cell(row.timepoint, order.get(row.timepoint)),
@@ -53,7 +56,7 @@ def _specimen(row: CountRow, order: dict[str, int]) -> tuple[Cell, ...]:
         text_cell(row.response),
         number_cell(count(row.count), row.count),
         number_cell(fixed(row.area_mm2, 4), row.area_mm2),
-        number_cell(fixed(row.mvd_per_mm2, 1), row.mvd_per_mm2),
+        number_cell(fixed(row.mvd_per_mm2, 1) + interval, row.mvd_per_mm2),
         text_cell(row.source),
         text_cell("yes" if row.reviewed else "no"),
         text_cell(row.reason),

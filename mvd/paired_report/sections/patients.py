@@ -10,7 +10,7 @@ from mvd.paired_report.evidence import PROGRAM, CountedField, Evidence, FieldPic
 from mvd.paired_report.markup import Html, joined, tag
 from mvd.paired_report.pictures import Embedded, embedded
 from mvd.paired_report.sections.parts import section
-from mvd.paired_report.words import change, count, density, fixed, listed, number_of
+from mvd.paired_report.words import change, count, density, fixed, listed, number_of, span
 
 _KEY = (
     ("counted", "solid, cyan, with a number: counted"),
@@ -109,7 +109,8 @@ def _specimen(row: CountRow, fields: Sequence[CountedField], shown: Shown) -> Ht
         review = "" if row.reviewed else ", not reviewed"
         reader = "the program" if row.source == PROGRAM else row.source
         caution = f" ({row.caution_in_short})" if row.caution else ""
-        told = f"{density(row.mvd_per_mm2)} vessels/mm²{counted}, by {reader}{review}{caution}"
+        interval = "" if row.ci_low is None else f" (interval {span(row.ci_low, row.ci_high)})"
+        told = f"{density(row.mvd_per_mm2)} vessels/mm²{interval}{counted}, by {reader}{review}{caution}"
     if not shown.drawn:
         return tag("div", head, tag("p", told), tag("p", _field_list(fields)) if fields else None, class_="timepoint")
     figures = [
