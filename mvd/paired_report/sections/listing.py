@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mvd.compare.model import Comparisons, CountRow, PatientChange
-from mvd.paired_report.markup import Html
+from mvd.paired_report.markup import Html, joined, tag
 from mvd.paired_report.sections.parts import Cell, number_cell, section, table, text_cell
 from mvd.paired_report.words import count, fixed, span, with_sign
 
@@ -11,16 +13,19 @@ from mvd.paired_report.words import count, fixed, span, with_sign
 def specimens_and_pairs(comparisons: Comparisons) -> Html:
     """The sortable tables."""
     names = any(row.specimen for row in comparisons.rows)
+    reasons = any(row.reason for row in comparisons.rows)
+    cautions = "Why no MVD, or caution" if reasons else "Caution"
+    told = cautions if comparisons.cautioned else "Why no MVD" if reasons else ""
     intervals = any(row.ci_low is not None for row in comparisons.rows)
     density = f"MVD{' (interval)' if intervals else ''} [vessels/mm²]"
     columns = ["Patient", "Timepoint", "Specimen", "Response", "Count", "Area [mm²]", density, "Counted by",
-               "Reviewed", "Why no MVD", "Caution"]  # fmt: skip
+               "Reviewed", told]  # fmt: skip
     order = {timepoint: index for index, timepoint in enumerate(comparisons.timepoints)}
     rows = [_specimen(row, order) for row in comparisons.rows]
     kept = [
         place
         for place, name in enumerate(columns)
-        if (name != "Specimen" or names) and (name != "Caution" or comparisons.cautioned)
+        if (name != "Specimen" or names) and (place < len(columns) - 1 or told)
     ]
     columns, rows = [columns[place] for place in kept], [tuple(row[place] for place in kept) for row in rows]
     pairs = [_pair(one, order) for one in comparisons.pairs]
@@ -48,7 +53,8 @@ def specimens_and_pairs(comparisons: Comparisons) -> Html:
 
 
 def _specimen(row: CountRow, order: dict[str, int]) -> tuple[Cell, ...]:
-    interval = f" ({span(row.ci_low, row.ci_high)})" if row.ci_low is not None else ""
+    density = fixed(row.mvd_per_mm2, 1)
+    interval = tag("span", f"({span(row.ci_low, row.ci_high)})", class_="short")
     return (
         text_cell(row.patient),
         Cell(row.timepoint, order.get(row.timepoint)),
@@ -56,11 +62,10 @@ def _specimen(row: CountRow, order: dict[str, int]) -> tuple[Cell, ...]:
         text_cell(row.response),
         number_cell(count(row.count), row.count),
         number_cell(fixed(row.area_mm2, 4), row.area_mm2),
-        number_cell(fixed(row.mvd_per_mm2, 1) + interval, row.mvd_per_mm2),
+        Cell(density if row.ci_low is None else joined(density, " ", interval), row.mvd_per_mm2, numeric=True),
         text_cell(row.source),
         text_cell("yes" if row.reviewed else "no"),
-        text_cell(row.reason),
-        text_cell(row.caution),
+        _sentence_cell(row.reason or row.caution),  # never both
     )
 
 
@@ -73,5 +78,9 @@ def _pair(one: PatientChange, order: dict[str, int]) -> tuple[Cell, ...]:
         number_cell(fixed(one.post, 1), one.post),
         number_cell(with_sign(one.difference), one.difference),
         number_cell(fixed(one.ratio, 2), one.ratio),
-        text_cell(one.missing),
+        _sentence_cell(one.missing),
     )
+
+
+def _sentence_cell(text: str | None) -> Cell:
+    return replace(text_cell(text), width="sentence") if text else text_cell(text)

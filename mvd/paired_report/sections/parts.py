@@ -18,7 +18,7 @@ class Cell:
     numeric: bool = False
     """Set to the right."""
     width: str | None = None
-    """How its lines are parted: 'long' anywhere, 'short' nowhere."""
+    """How its lines are parted: 'long' anywhere, 'short' nowhere, 'sentence' only where it is wide."""
 
 
 def section(name: str, title: str, *content: Content) -> Html:
