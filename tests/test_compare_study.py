@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -296,6 +297,25 @@ def test_no_counts_give_a_nan_or_a_p_without_its_description(cohort: list[Any], 
         known = [value for value in limits if value is not None]
         assert all(math.isfinite(value) for value in known)
         assert known == sorted(known)
+
+
+def test_each_test_that_a_cautioned_value_entered_is_told_without_it() -> None:
+    rows = list(EIGHT)
+    odd = next(index for index, one in enumerate(rows) if (one.patient, one.timepoint) == ("b", "3mo"))
+    rows[odd] = replace(rows[odd], caution="doubtful: pale")
+    rest = [one for index, one in enumerate(rows) if index != odd]
+    found, without = named(compared(*rows)), named(compared(*rest))
+    told = without["3mo vs pre"]
+    said = f"without specimens that have a caution: n = {told.n}, p = {told.p_value:.4g}, shift {told.estimate:+.1f}"
+    assert said in found["3mo vs pre"].note
+    assert found["3mo vs pre"].n == told.n + 1
+    assert "caution" not in found["6mo vs pre"].note
+    assert found["6mo vs pre"] == named(compared(*EIGHT))["6mo vs pre"]
+
+
+def test_a_test_that_hangs_on_cautioned_values_says_so() -> None:
+    rows = [replace(one, caution="doubtful: pale") for one in EIGHT]
+    assert "without specimens that have a caution: no p-value" in named(compared(*rows))["3mo vs pre"].note
 
 
 def test_a_caution_is_about_a_value_that_is_used() -> None:

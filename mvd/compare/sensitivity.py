@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -82,6 +83,35 @@ def _terms(fitted: FittedTerms) -> tuple[ModelTerm, ...]:
         ModelTerm(one.name, *(float(f"{value:.6g}") for value in (one.ratio, one.low, one.high, one.p_value)))
         for one in fitted.terms
     )
+
+
+def without_cautioned(row: CountRow) -> CountRow:
+    """The row as it would be if an MVD with a caution were none."""
+    if not row.caution:
+        return row
+    return replace(
+        row, count=None, area_mm2=None, mvd_per_mm2=None, reason=row.caution, caution=None, ci_low=None, ci_high=None
+    )
+
+
+def told_without_cautioned(tests: Sequence[Comparison], surer: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Each test with what it gives without specimens that have a caution, where one of them entered it."""
+    others = {one.name: one for one in surer}
+    return tuple(_told(one, others.get(one.name)) for one in tests)
+
+
+def _told(one: Comparison, other: Comparison | None) -> Comparison:
+    if other is not None and (other.n, other.p_value, other.estimate) == (one.n, one.p_value, one.estimate):
+        return one
+    if other is None or other.p_value is None:
+        found = f"no p-value (n = {other.n if other else 0})"
+    else:
+        found = f"n = {other.n}, p = {other.p_value:.4g}"
+        if other.estimate is not None:
+            found += f", shift {other.estimate:+.1f}"
+            if other.ci_low is not None and other.ci_high is not None:
+                found += f" ({other.ci_low:.1f} to {other.ci_high:.1f})"
+    return replace(one, note=joined(one.note, f"without specimens that have a caution: {found}"))
 
 
 def design_power(

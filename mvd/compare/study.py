@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mvd.compare.between import group_comparisons
-from mvd.compare.model import Comparisons, CountRow, PatientChange, TimepointSummary
-from mvd.compare.sensitivity import count_model, design_power
+from mvd.compare.model import Comparison, Comparisons, CountRow, PatientChange, TimepointSummary
+from mvd.compare.sensitivity import count_model, design_power, told_without_cautioned, without_cautioned
 from mvd.compare.values import Patients, by_patient, tidy
 from mvd.compare.within import all_timepoints, changes, paired_comparisons
 from mvd.errors import ManifestError
@@ -46,11 +46,10 @@ def compare_counts(
         raise ManifestError(f"a timepoint cannot be named '{plan.post}', as a rule for the value after treatment is")
     patients = by_patient(rows, timepoints=timepoints)
     found = changes(patients, plan)
-    tests = (
-        *paired_comparisons(patients, plan),
-        *all_timepoints(patients),
-        *group_comparisons(patients, plan),
-    )
+    tests = _tests(patients, plan)
+    if any(row.caution for row in rows):
+        surer = by_patient([without_cautioned(row) for row in rows], timepoints=timepoints)
+        tests = told_without_cautioned(tests, _tests(surer, plan))
     return Comparisons(
         title=title,
         timepoints=tuple(timepoints),
@@ -65,6 +64,14 @@ def compare_counts(
         left_out=(*((row.name, row.reason) for row in rows if row.reason), *_without_pair(found)),
         plan=plan,
         file=file,
+    )
+
+
+def _tests(patients: Patients, plan: ComparisonPlan) -> tuple[Comparison, ...]:
+    return (
+        *paired_comparisons(patients, plan),
+        *all_timepoints(patients),
+        *group_comparisons(patients, plan),
     )
 
 
