@@ -30,7 +30,6 @@ from mvd.geometry import Calibration, Mask, Raster, Rect, Ring
 from mvd.protocol import InvolvedPlan
 
 FIELD_CLASSES = frozenset({"field", "counting field"})
-EXCLUDED_CLASSES = ("ignore", "exclude")
 
 _SIDE_TOLERANCE = 0.1
 """Share of its side by which a field may be drawn too large or too small: a hand is not that exact."""
@@ -280,7 +279,7 @@ def field_centres_from_geojson(
     """
     centres: list[tuple[float, float]] = []
     kinds = {"Point", "MultiPoint", "Polygon", "MultiPolygon"}
-    for shape in _chosen(_shapes(text, where, FieldError), FIELD_CLASSES, kinds):
+    for shape in _fields([one for one in _shapes(text, where, FieldError) if one.annotation and one.kind in kinds]):
         place = f"{where}: field {len(centres) + 1}"
         if shape.kind == "Point":
             centres.append(_position(shape.coordinates, place, FieldError))
@@ -392,10 +391,10 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _chosen(shapes: list[_Shape], classes: frozenset[str], kinds: set[str]) -> list[_Shape]:
-    usable = [shape for shape in shapes if shape.annotation and shape.kind in kinds]
-    named = [shape for shape in usable if shape.classification in classes]
-    return named or [shape for shape in usable if not shape.classification.startswith(EXCLUDED_CLASSES)]
+def _fields(shapes: list[_Shape]) -> list[_Shape]:
+    """Those of a field's class; where none is, all but what a class or a name says to leave out."""
+    named = [shape for shape in shapes if shape.classification in FIELD_CLASSES]
+    return named or [shape for shape in shapes if shape.meaning(InvolvedPlan()) is not Meaning.EXCLUDED]
 
 
 def _items(value: object, index: int | None = None) -> list[Any]:

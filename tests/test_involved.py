@@ -394,6 +394,7 @@ CENTRES = {
     "squares": (collection(feature(polygon(SQUARE)), feature(polygon(shifted(20)))), [[20, 20], [30, 20]]),
     "fields alone": (collection(feature(polygon(SQUARE), "Field"), feature(polygon(shifted(20)))), [[20, 20]]),
     "but for the excluded": (collection(feature(polygon(SQUARE)), feature(polygon(HOLE), "Ignore*")), [[20, 20]]),
+    "but for what is dead": (collection(feature(polygon(SQUARE)), feature(polygon(HOLE), "Necrosis")), [[20, 20]]),
 }
 
 

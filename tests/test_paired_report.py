@@ -25,7 +25,7 @@ from mvd.paired_report.methods import comparison_text, methods_text, results_tex
 from mvd.paired_report.page import Page, page_html
 from mvd.paired_report.pictures import side_px
 from mvd.paired_report.tables import result_tables, tidy_tables
-from mvd.paired_report.words import density, interval, p_value, span
+from mvd.paired_report.words import density, fixed, interval, p_value, span
 from mvd.paired_report.workbook import workbook
 from mvd.paired_report.writing import report_files
 from mvd.protocol import ComparisonPlan
@@ -293,6 +293,23 @@ def test_a_caution_stands_wherever_the_value_is_told_of():
     ]
     assert sheet(workbook_of(comparisons), "specimens")[0]["caution"] == CAUTION
     assert "aution" not in Text(page_of(example())).text.partition("Beside this page")[0]
+
+
+def test_the_interval_stands_beside_each_mvd_on_the_page():
+    comparisons = example()
+    first = comparisons.rows[0]
+    told = span(first.ci_low, first.ci_high)
+    whole = Text(page_of(comparisons, evidence(comparisons))).text
+    assert f"(interval {told})" in whole  # the patient's page
+    assert f"{fixed(first.mvd_per_mm2, 1)} ({told})" in whole.replace("( ", "(").replace(" )", ")")
+    without = tuple(replace(row, ci_low=None, ci_high=None) for row in comparisons.rows)
+    assert "(interval" not in Text(page_of(example(rows=without))).text
+
+
+def test_why_there_is_no_model_of_the_counts_is_among_the_methods():
+    none = CountModel("", "GEE", (), "fewer than 3 patients at a timepoint")
+    said = " ".join(methods_text(example(model=none), Evidence()))
+    assert "no model of the counts was made: fewer than 3 patients at a timepoint" in said
 
 
 def test_the_methods_give_the_numbers_of_fields_that_there_were():

@@ -602,6 +602,7 @@ def test_what_becomes_no_correction_is_said(study: Path) -> None:
     assert outcome.err.splitlines() == [
         "mvd: p1_pre.geojson: 'mine' was drawn as a field; fields are placed by the program",
         "mvd: p1_pre.geojson: left aside: 1 × annotation of class Artefact",
+        "mvd: p1_pre.geojson: left aside: 1 × annotation of class Ignore*",
         "mvd: p1_pre.geojson: left aside: 2 × cell without a class",
         "mvd: p1_pre.geojson: field 3 not in the file: kept as it is",
     ]

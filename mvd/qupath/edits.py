@@ -20,7 +20,6 @@ from mvd.corrections import Decision, Review, ReviewedObject, decide
 from mvd.corrections.shapes import holds
 from mvd.errors import CorrectionError
 from mvd.geometry import Calibration, Ring
-from mvd.involved import EXCLUDED_CLASSES
 from mvd.qupath.features import Shown
 from mvd.qupath.matching import Matched, first_class, is_field, same_outline
 from mvd.qupath.writing import is_drawable
@@ -219,7 +218,7 @@ def _sorted(desk: _Desk, others: Sequence[Shown]) -> tuple[list[Ring], tuple[Sho
             areas.append(shown)
         elif is_field(shown):
             desk.notes.append(f"'{shown.name or 'a field'}' was drawn as a field; fields are placed by the program")
-        elif name not in _OF_THE_MAP and not name.startswith(EXCLUDED_CLASSES):
+        elif name not in _OF_THE_MAP:
             unused[f"{shown.kind} {f'of class {shown.classification}' if name else 'without a class'}"] += 1
     desk.notes += [f"left aside: {number} × {what}" for what, number in sorted(unused.items())]
     return vessels, tuple(areas)

@@ -8,7 +8,7 @@ right.
 
 A timepoint of few patients decides how sure its ratio is, however many patients the others have: the degrees of freedom
 are those of the smallest, as in the cautious way of comparing two means of unequal spread. With patients less terms,
-p was below 0.05 in 12 to 27 % of simulated studies with three to five specimens before treatment and 22 after it, where
+p was below 0.05 in 7 to 27 % of simulated studies with three to five specimens before treatment and 22 after it, where
 nothing differed; so it is in 4 to 8 % (benchmarks/count_model.py).
 """
 
