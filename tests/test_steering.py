@@ -334,6 +334,13 @@ def test_a_sensitivity_is_kept_in_its_line_and_all_else_stays(tmp_path: Path, te
     assert Protocol.from_toml(expected).stain.sensitivity == 2
 
 
+def test_a_file_of_a_windows_editor_keeps_its_ends_of_lines(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_bytes(b"\xef\xbb\xbf[stain]\r\nsensitivity = 0\r\n\r\n[review]\r\nblinded = true\r\n")
+    keep_sensitivity(file, 2, "why")
+    assert file.read_bytes() == b"[stain]\r\nsensitivity = 2 # why\r\n\r\n[review]\r\nblinded = true\r\n"
+
+
 def test_a_reason_is_one_line_and_cannot_become_a_key(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
     file.write_text("", encoding="utf-8")

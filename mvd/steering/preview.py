@@ -83,16 +83,17 @@ def keep_sensitivity(file: Path, steps: int, why: str) -> None:
     if not why or len(why) > _MOST_WHY or not why.isprintable():
         raise ProtocolError(f"the reason has to be 1 to {_MOST_WHY} letters in one line")
     try:
-        text = file.read_text(encoding="utf-8")
+        written = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ProtocolError(f"{file} cannot be read ({error}); set the sensitivity by hand") from error
+    text = written.replace("\r\n", "\n")
     changed = _changed(text, f"sensitivity = {steps} # {why}")
     Protocol.from_toml(changed, where=str(file))
     wanted = tomllib.loads(text)
     wanted.setdefault("stain", {})["sensitivity"] = steps
     if tomllib.loads(changed) != wanted:
         raise ProtocolError(f"{file} is written in a way that is not understood here; set [stain] sensitivity by hand")
-    write_whole(file, changed.encode())
+    write_whole(file, (changed if text == written else changed.replace("\n", "\r\n")).encode())
 
 
 def _changed(text: str, line: str) -> str:
