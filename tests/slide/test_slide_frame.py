@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from mvd.errors import InvolvedAreaError
+from mvd.errors import FieldError, InvolvedAreaError
 from mvd.geometry import Rect
 from mvd.involved import field_centres_from_geojson, involved_from_geojson
-from mvd.pipeline import drawn_area
-from mvd.protocol import InvolvedPlan
+from mvd.manifest import Specimen
+from mvd.pipeline import drawn_area, manual_centres
+from mvd.protocol import FieldPlan, InvolvedPlan, Protocol
 from mvd.slide import open_slide
 
 CORNER, SIZE, CANVAS, NM = (96, 52), (640, 480), (900, 700), 500
@@ -91,3 +92,18 @@ def test_where_an_area_falls_off_the_other_frame_is_named(slide: Path, tmp_path:
         with pytest.raises(InvolvedAreaError, match=r'64 % of the involved area .* frame = "canvas"'):
             drawn_area(area, one, InvolvedPlan())
         assert drawn_area(area, one, InvolvedPlan(frame="canvas")).lost_share == pytest.approx(0, abs=1e-9)
+
+
+def test_manual_fields_are_read_in_the_studys_frame_and_of_its_size(slide: Path, tmp_path: Path) -> None:
+    fields = tmp_path / "fields.geojson"
+    fields.write_text(square(200, 150), encoding="utf-8")
+    specimen = Specimen(specimen="s", patient="p", timepoint="pre", image=slide, fields=fields)
+    protocol = Protocol(fields=FieldPlan(placement="manual", side_um=50))
+    canvas = protocol.model_copy(update={"involved": InvolvedPlan(frame="canvas")})
+    larger = protocol.model_copy(update={"fields": FieldPlan(placement="manual", side_um=250)})
+    with open_slide(slide) as one:
+        assert manual_centres(specimen, one, protocol).tolist() == [[125, 100]]
+        moved = [125 - CORNER[0] * NM / 1000, 100 - CORNER[1] * NM / 1000]
+        assert manual_centres(specimen, one, canvas).tolist() == [moved]
+        with pytest.raises(FieldError, match="drawn 50 × 50 µm large"):
+            manual_centres(specimen, one, larger)
